@@ -1,0 +1,43 @@
+# What a person does with this project. Needs python3 (3.11 or later), python3-venv and make;
+# nothing here needs root.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: try test check fuzz bench clean
+
+try: $(VENV)/.try ## show a mail going through, on a provider inside this computer
+	@$(BIN)/pillarbox try $(ARGS)
+
+test: $(VENV)/.test ## run the tests; what needs root or a system package is skipped with a reason
+	@$(BIN)/python -m pytest -n auto -q $(ARGS)
+
+check: $(VENV)/.lint ## style, types, documents
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typing
+
+fuzz: $(VENV)/.test ## every fuzzer for SECONDS each (default 30)
+	@for f in fuzz/fuzz_*.py; do echo "$$f"; $(BIN)/python "$$f" $(or $(SECONDS),30) || exit 1; done
+
+bench: $(VENV)/.test ## what pillarbox costs, beside its peers
+	@$(BIN)/python bench/run.py $(ARGS)
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.try: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try,test]'
+	@touch $@ $(VENV)/.try
+
+$(VENV)/.lint: $(VENV)/.test
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try,test,lint]'
+	@touch $@
