@@ -1,0 +1,206 @@
+"""
+Aliases of local recipients: the file of aliases(5), and its expansion into addresses.
+
+Names lead to addresses and never to programs or files: a pipe or a path on the right-hand side
+is refused with a text. Expansion always ends: by depth, by number, and by what it has visited.
+"""
+
+from __future__ import annotations
+
+import os
+from stat import S_ISREG
+
+from pillarbox.errors import ConfigError, DataError
+from pillarbox.mail.address import parse_address_list
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pillarbox.mail.address import Mailbox
+
+__all__ = ["expand_aliases"]
+
+_MAX_DEPTH = 16  # msmtp's
+_MAX_RECIPIENTS = 1000  # of one expansion: reliability L7
+_MAX_FILE = 1 << 20
+_INCLUDE = ":include:"
+_DEFAULT = "default"
+
+Aliases = dict[str, tuple[list[str], int]]  # lower-case name -> (items, line)
+
+
+def expand_aliases(recipients: Iterable[Mailbox], path: str) -> list[Mailbox]:
+    """
+    Return the recipients with every local name replaced by what the file says, in order.
+
+    A name that the file does not have goes to its ``default`` entry, and stays as it is when
+    there is none. Names compare without case. A mailbox that comes up twice is kept once.
+
+    Args:
+        recipients: Mailboxes; those with a domain pass through.
+        path: The aliases file.
+
+    Raises:
+        ConfigError: The file cannot be read, is malformed, or leads in circles or too far.
+
+    """
+    aliases = _read_aliases(path)
+    found: list[Mailbox] = []
+    for recipient in recipients:
+        for mailbox in _expand(recipient, aliases, path, ()):
+            if mailbox not in found:
+                found.append(mailbox)
+            if len(found) > _MAX_RECIPIENTS:
+                raise ConfigError(f"aliases lead to over {_MAX_RECIPIENTS} recipients", path=path)
+    return found
+
+
+def _expand(
+    recipient: Mailbox, aliases: Aliases, path: str, trail: tuple[str, ...]
+) -> list[Mailbox]:
+    if recipient.domain:
+        return [recipient]
+    name = recipient.local_part.strip('"').lower()
+    if name in trail:
+        return [recipient]  # "root: root, admin@example" means the name itself
+    entry = aliases.get(name) or aliases.get(_DEFAULT)
+    if entry is None:
+        return [recipient]
+    if len(trail) >= _MAX_DEPTH:
+        raise ConfigError(f"aliases are nested deeper than {_MAX_DEPTH}", path=path, line=entry[1])
+    found: list[Mailbox] = []
+    for item in entry[0]:
+        for mailbox in _read_item(item, path, entry[1]):
+            found += _expand(mailbox, aliases, path, (*trail, name))
+    return found
+
+
+def _read_item(item: str, path: str, line: int) -> list[Mailbox]:
+    if item.lower().startswith(_INCLUDE):
+        return _read_include(item[len(_INCLUDE) :].strip(), path, line)
+    bare = item.strip('"')
+    if bare[:1] in ("|", "/"):
+        what = "a program" if bare[0] == "|" else "a file"
+        raise ConfigError(
+            f"{what} as the target of an alias is not supported: {bare}",
+            path=path,
+            line=line,
+            advice="name an address in its place",
+        )
+    try:
+        return parse_address_list(item)
+    except DataError as exc:
+        raise ConfigError(exc.problem, path=path, line=line) from exc
+
+
+def _read_include(included: str, path: str, line: int) -> list[Mailbox]:
+    """Read a list of addresses from a file that nobody else can have written."""
+    text = _read(included, path=path, line=line, must_be_safe=True)
+    found = []
+    for number, words in enumerate(text.splitlines(), 1):
+        content = words.partition("#")[0].strip()
+        for item in _split(content):
+            if item.lower().startswith(_INCLUDE):
+                raise ConfigError("an included file includes another", path=included, line=number)
+            found += _read_item(item, included, number)
+    return found
+
+
+def _read_aliases(path: str) -> Aliases:
+    aliases: Aliases = {}
+    for line, text in _logical_lines(_read(path)):
+        name, colon, rest = _partition_name(text)
+        if not colon or not name:
+            raise ConfigError("an alias needs the form 'name: address, ...'", path=path, line=line)
+        key = name.strip('"').lower()
+        if "@" in key:
+            raise ConfigError(
+                f"only a local name can be an alias, not {name}", path=path, line=line
+            )
+        if key in aliases:
+            first = aliases[key][1]
+            raise ConfigError(f"alias {name} was defined on line {first}", path=path, line=line)
+        items = _split(rest)
+        if not items:
+            raise ConfigError(f"alias {name} leads to nobody", path=path, line=line)
+        aliases[key] = (items, line)
+    return aliases
+
+
+def _logical_lines(text: str) -> list[tuple[int, str]]:
+    """Return the entries with the number of their first line, continuation lines joined."""
+    entries: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        content = _without_comment(line).rstrip()
+        if not content:
+            continue
+        if line[:1] in (" ", "\t") and entries:
+            first, before = entries[-1]
+            entries[-1] = (first, f"{before} {content.strip()}")
+        else:
+            entries.append((number, content.strip()))
+    return entries
+
+
+def _without_comment(line: str) -> str:
+    is_quoted = False
+    for position, char in enumerate(line):
+        if char == '"':
+            is_quoted = not is_quoted
+        elif char == "#" and not is_quoted:
+            return line[:position]
+    return line
+
+
+def _partition_name(text: str) -> tuple[str, str, str]:
+    if text.startswith('"'):
+        end = text.find('"', 1)
+        name, rest = text[: end + 1], text[end + 1 :].lstrip()
+        return (name, rest[:1], rest[1:]) if rest.startswith(":") else ("", "", "")
+    name, colon, rest = text.partition(":")
+    return name.rstrip(), colon, rest
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas outside quotation marks."""
+    items = [""]
+    is_quoted = False
+    for char in text:
+        if char == '"':
+            is_quoted = not is_quoted
+        if char == "," and not is_quoted:
+            items.append("")
+        else:
+            items[-1] += char
+    return [item.strip() for item in items if item.strip()]
+
+
+def _read(target: str, *, path: str = "", line: int = 0, must_be_safe: bool = False) -> str:
+    try:
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or "the name is not valid"
+        raise ConfigError(
+            f"cannot read {target}: {reason}", path=path or target, line=line
+        ) from exc
+    try:
+        status = os.fstat(descriptor)
+        if not S_ISREG(status.st_mode):
+            raise ConfigError(f"{target} is not a file", path=path or target, line=line)
+        is_ours = status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
+        if must_be_safe and not is_ours:
+            raise ConfigError(
+                f"{target} can be written by others",
+                path=path or target,
+                line=line,
+                advice=f"chmod go-w {target}, owned by root or by you",
+            )
+        data = b""
+        while len(data) <= _MAX_FILE and (chunk := os.read(descriptor, 65536)):
+            data += chunk
+    finally:
+        os.close(descriptor)
+    if len(data) > _MAX_FILE:
+        raise ConfigError(f"{target} is larger than {_MAX_FILE} octets", path=path or target)
+    return data.decode("utf-8", "surrogateescape")
