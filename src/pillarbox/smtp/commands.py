@@ -1,0 +1,144 @@
+"""
+Command lines: the one place that makes them (client) and takes them apart (server).
+
+Whatever goes in, exactly one line comes out: an argument with a control character, or with an
+octet above 127 where SMTPUTF8 was not agreed on, is refused here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from pillarbox.errors import DataError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pillarbox.mail.address import Mailbox
+    from pillarbox.mail.envelope import Envelope
+    from pillarbox.smtp.capabilities import Capabilities
+
+__all__ = [
+    "DATA",
+    "QUIT",
+    "RSET",
+    "STARTTLS",
+    "auth",
+    "auth_response",
+    "bdat",
+    "etrn",
+    "hello",
+    "mail",
+    "rcpt",
+    "xtext",
+]
+
+DATA = b"DATA\r\n"
+RSET = b"RSET\r\n"
+QUIT = b"QUIT\r\n"
+STARTTLS = b"STARTTLS\r\n"
+
+# msmtp's limit; RFC 5321 asks for 512, a bearer token needs 4,000 (RFC 7628 and practice).
+_MAX_LINE = 8192
+
+# Everything but the control characters; 8-bit octets get here only as parsed addresses.
+_ALLOWED = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+
+
+def _line(command: bytes) -> bytes:
+    if command.translate(None, _ALLOWED):
+        msg = "a control character cannot stand in an SMTP command"
+        raise DataError(msg)
+    if len(command) > _MAX_LINE:
+        msg = f"an SMTP command of {len(command)} octets is too long"
+        raise DataError(msg)
+    return command + b"\r\n"
+
+
+def _ascii(text: str, what: str) -> bytes:
+    if not text.isascii():
+        msg = f"{what} must be ASCII"
+        raise DataError(msg)
+    return text.encode("ascii")
+
+
+def hello(verb: str, name: str) -> bytes:
+    """Return ``EHLO``, ``HELO`` or ``LHLO`` with our name (RFC 5321 4.1.1.1, 2033 4.1)."""
+    argument = _ascii(name, "the name for EHLO")
+    if b" " in argument or not argument:
+        msg = f"the name for {verb} must be one word, not {name!r}"
+        raise DataError(msg, advice="set the keyword domain to a host name")
+    return _line(verb.encode() + b" " + argument)
+
+
+def mail(
+    envelope: Envelope, offered: Capabilities, *, size_bytes: int | None, is_8bit: bool
+) -> bytes:
+    """
+    Return MAIL with the parameters that the server offers and the mail needs.
+
+    These are SIZE (RFC 1870) when the size is known, BODY=8BITMIME (6152) for content with
+    octets above 127, SMTPUTF8 (6531) only when an address has no ASCII form, RET and ENVID (3461).
+    """
+    smtputf8 = envelope.needs_smtputf8 and "SMTPUTF8" in offered
+    path = envelope.reverse_path
+    parts = [b"MAIL FROM:<" + (path.wire_form(smtputf8=smtputf8) if path else b"") + b">"]
+    if size_bytes is not None and "SIZE" in offered:
+        parts.append(b"SIZE=%d" % size_bytes)
+    if is_8bit and "8BITMIME" in offered:
+        parts.append(b"BODY=8BITMIME")
+    if smtputf8:
+        parts.append(b"SMTPUTF8")
+    if "DSN" in offered:
+        if envelope.ret:
+            parts.append(b"RET=" + _ascii(envelope.ret, "RET"))
+        if envelope.envid:
+            parts.append(b"ENVID=" + xtext(envelope.envid))
+    return _line(b" ".join(parts))
+
+
+def rcpt(forward_path: Mailbox, envelope: Envelope, offered: Capabilities) -> bytes:
+    """Return RCPT with NOTIFY and ORCPT (RFC 3461 4.1, 4.2) where the server offers DSN."""
+    smtputf8 = envelope.needs_smtputf8 and "SMTPUTF8" in offered
+    command = b"RCPT TO:<" + forward_path.wire_form(smtputf8=smtputf8) + b">"
+    if envelope.notify and "DSN" in offered:
+        command += b" NOTIFY=" + _ascii(envelope.notify, "NOTIFY")
+        if not smtputf8:
+            original = forward_path.wire_form(smtputf8=False).decode("ascii")
+            command += b" ORCPT=rfc822;" + xtext(original)
+    return _line(command)
+
+
+def bdat(size_bytes: int, *, is_last: bool) -> bytes:
+    """Return BDAT for a chunk of that many octets (RFC 3030 2)."""
+    return b"BDAT %d LAST\r\n" % size_bytes if is_last else b"BDAT %d\r\n" % size_bytes
+
+
+def auth(mechanism: str, initial_response: bytes | None) -> bytes:
+    """Return AUTH (RFC 4954 4); an empty initial response is ``=``, None is none."""
+    command = b"AUTH " + _ascii(mechanism, "the name of a mechanism")
+    if initial_response is not None:
+        command += b" " + (_base64(initial_response) or b"=")
+    return _line(command)
+
+
+def auth_response(response: bytes) -> bytes:
+    """Return the line that answers a challenge."""
+    return _line(_base64(response))
+
+
+def etrn(argument: str) -> bytes:
+    """Return ETRN (RFC 1985)."""
+    return _line(b"ETRN " + _ascii(argument, "the argument of ETRN"))
+
+
+def xtext(text: str) -> bytes:
+    """Return text as RFC 3461 4 spells it: ``+``, ``=`` and the unprintable as ``+XX``."""
+    octets = _ascii(text, "a DSN parameter")
+    return b"".join(
+        b"%c" % octet if 0x21 <= octet <= 0x7E and octet not in b"+=" else b"+%02X" % octet
+        for octet in octets
+    )
+
+
+def _base64(data: bytes) -> bytes:
+    from binascii import b2a_base64
+
+    return b2a_base64(data, newline=False)
