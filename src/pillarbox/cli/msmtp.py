@@ -1,0 +1,167 @@
+"""
+``msmtp``: the personality that scripts and people know, with msmtp's options.
+
+The options that set something are derived from ``config.account.FIELDS``; only those that
+choose what to do, or are accepted for sendmail's sake, stand here.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
+from pillarbox.cli.sending import SendRequest, send_mail
+from pillarbox.config.account import ALIASES, FIELDS, parse_setting
+from pillarbox.errors import EX_UNAVAILABLE, PillarboxError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["OPTIONS", "main"]
+
+# Options that are no keyword of the configuration file.
+_OWN_OPTIONS = (
+    Option("version", long="version"),
+    Option("help", long="help"),
+    Option("pretend", long="pretend", short="P"),
+    Option("debug", short="v"),
+    Option("debug", long="debug", short="d", argument=OPTIONAL),
+    Option("serverinfo", long="serverinfo", short="S"),
+    Option("rmqs", long="rmqs", argument=REQUIRED),
+    Option("configure", long="configure", argument=REQUIRED),
+    Option("file", long="file", short="C", argument=REQUIRED),
+    Option("account", long="account", short="a", argument=REQUIRED),
+    Option("read-recipients", long="read-recipients", short="t"),
+    Option("read-envelope-from", long="read-envelope-from"),
+    Option("mode", short="b", argument=REQUIRED),
+    *(Option("ignored", short=letter) for letter in "Gimn"),
+    *(Option("ignored", short=letter, argument=REQUIRED) for letter in "ABhLOo"),
+)
+
+# What the command line cannot do yet; nothing is pretended.
+_NOT_YET = frozenset(("pretend", "debug", "serverinfo", "rmqs", "configure"))
+
+
+def _setting_options() -> Iterator[Option]:
+    for field in FIELDS:
+        argument = REQUIRED if field.argument == "required" else OPTIONAL
+        if field.option or field.short:
+            yield Option(field.name, long=field.option or "", short=field.short, argument=argument)
+    for alias in ALIASES:
+        if alias.option:
+            yield Option(alias.name, long=alias.option, argument=alias.argument)
+
+
+OPTIONS = (*_OWN_OPTIONS, *_setting_options())
+
+_KEYWORDS = frozenset(row.name for row in (*FIELDS, *ALIASES))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run msmtp's command line; see ``cli.main.run`` for what becomes of an exception."""
+    found, operands = parse_options(arguments, OPTIONS, is_posix="POSIXLY_CORRECT" in os.environ)
+    keys = {key for key, _ in found}
+    if "version" in keys:
+        return _print_version()
+    if "help" in keys:
+        return _print_help()
+    for key in _NOT_YET & keys:
+        raise _NotYetError(f"--{key} is not part of this version")
+    return send_mail(_request(found, operands))
+
+
+class _NotYetError(PillarboxError):
+    exit_code = EX_UNAVAILABLE
+
+
+def _request(found: list[tuple[str, str | None]], operands: list[str]) -> SendRequest:
+    settings: dict[str, object] = {}
+    chosen: dict[str, str] = {}
+    for key, value in found:
+        if key in _KEYWORDS:
+            _take_setting(settings, key, value)
+        elif key == "mode" and value != "m":
+            raise UsageError(f"unsupported operation mode b{value}")
+        elif key != "ignored":
+            chosen[key] = value or ""
+    host_given = "host" in settings
+    if host_given and "account" in chosen:
+        raise UsageError("cannot use both --host and --account")
+    if "from" in settings and "read-envelope-from" in chosen:
+        raise UsageError("cannot use both --from and --read-envelope-from")
+    return SendRequest(
+        settings,
+        operands,
+        account_name=chosen.get("account"),
+        user_file=chosen.get("file"),
+        host_given=host_given,
+        reads_recipients="read-recipients" in chosen,
+        reads_sender="read-envelope-from" in chosen,
+    )
+
+
+def _take_setting(settings: dict[str, object], key: str, value: str | None) -> None:
+    if key == "dsn_return" and value == "hdrs":
+        value = "headers"  # the command line has two words for it, the file one
+    try:
+        taken = parse_setting(key, value)
+    except ValueError as exc:
+        raise UsageError(f"invalid argument {value or ''!r} for {_spelling(key)}: {exc}") from exc
+    if taken is not None:
+        settings[taken[0].name] = taken[1]
+
+
+def _spelling(key: str) -> str:
+    for option in OPTIONS:
+        if option.key == key:
+            return f"--{option.long}" if option.long else f"-{option.short}"
+    return key
+
+
+def _print_version() -> int:
+    from pillarbox import __version__
+    from pillarbox.smtp.auth import MECHANISMS
+
+    print(f"msmtp version {__version__} (pillarbox)")
+    print("Supported authentication methods:")
+    print(" ".join(name.lower() for name in MECHANISMS))
+    print("System configuration file name: /etc/msmtprc")
+    print("User configuration file name: ~/.msmtprc")
+    return 0
+
+
+def _print_help() -> int:
+    print("usage: msmtp [OPTION ...] [--] RECIPIENT ... < mail")
+    print("       msmtp [OPTION ...] -t [--] [RECIPIENT ...] < mail\n")
+    print("Send a mail through an SMTP or LMTP server, as ~/.msmtprc and /etc/msmtprc say.\n")
+    for option in _OWN_OPTIONS:
+        if option.key not in _NOT_YET and option.key != "ignored":
+            _print_option(option, _HELP.get(option.key, ""))
+    texts = {field.name: field.help for field in FIELDS}
+    for option in _setting_options():
+        if option.key in texts:
+            _print_option(option, texts[option.key])
+    return 0
+
+
+_HELP = {
+    "version": "Print the version.",
+    "help": "Print this.",
+    "file": "Use this file in place of the user's configuration file.",
+    "account": "Use this account.",
+    "read-recipients": "Take recipients from To, Cc and Bcc as well.",
+    "read-envelope-from": "Take the envelope sender from the From header.",
+    "mode": "m: send a mail (the default); for programs that speak sendmail.",
+}
+
+
+def _print_option(option: Option, text: str) -> None:
+    names = f"-{option.short}" if option.short else "  "
+    if option.long:
+        names += ("," if option.short else " ") + f" --{option.long}"
+    if option.argument == REQUIRED:
+        names += "=ARG" if option.long else " ARG"
+    elif option.argument == OPTIONAL:
+        names += "[=ARG]" if option.long else "[ARG]"
+    print(f"  {names:32} {text}")

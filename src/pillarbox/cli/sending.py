@@ -1,0 +1,211 @@
+"""
+One mail from standard input to the relay host: what ``msmtp`` and ``sendmail`` have in common.
+
+1. Read the header section; the body stays in the pipe until it is sent.
+2. Recipients and sender, from the command line and, where asked for, from the header.
+3. Configuration, account, aliases: the ``Envelope``.
+4. ``delivery.submit.send_now``.
+5. Tell the person and the log what became of it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from pillarbox.config.finish import finish_account, require_sender
+from pillarbox.config.load import Wishes, choose_account, load_files
+from pillarbox.delivery.submit import send_now
+from pillarbox.errors import DataError, InputOutputError, PillarboxError, UsageError
+from pillarbox.mail.address import parse_address_list
+from pillarbox.mail.envelope import Envelope
+from pillarbox.mail.message import read_message
+from pillarbox.mail.originate import recipient_fields
+from pillarbox.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pillarbox.config.account import Account
+    from pillarbox.delivery.submit import Outcome
+    from pillarbox.mail.address import Mailbox
+    from pillarbox.mail.headers import HeaderSection
+
+__all__ = ["SendRequest", "program_name", "send_mail"]
+
+_DAEMON = "mailer-daemon"  # sendmail's way to say the null reverse-path
+
+
+class SendRequest(Value):
+    """
+    What a command line asks for.
+
+    Attributes:
+        settings: Values of fields by name.
+        recipients: The operands, each the content of a To field.
+        account_name: ``-a``, or None.
+        user_file: ``-C``, or None.
+        host_given: ``--host`` was used.
+        reads_recipients: Take recipients from the header as well (``-t``).
+        reads_sender: Take the sender from the header (``--read-envelope-from``).
+        envid: The envelope identifier for reports (RFC 3461); empty: none.
+
+    """
+
+    __slots__ = (
+        "account_name",
+        "envid",
+        "host_given",
+        "reads_recipients",
+        "reads_sender",
+        "recipients",
+        "settings",
+        "user_file",
+    )
+
+    def __init__(
+        self,
+        settings: Mapping[str, object],
+        recipients: Sequence[str],
+        *,
+        account_name: str | None = None,
+        user_file: str | None = None,
+        host_given: bool = False,
+        reads_recipients: bool = False,
+        reads_sender: bool = False,
+        envid: str = "",
+    ) -> None:
+        self.settings = settings
+        self.recipients = recipients
+        self.account_name = account_name
+        self.user_file = user_file
+        self.host_given = host_given
+        self.reads_recipients = reads_recipients
+        self.reads_sender = reads_sender
+        self.envid = envid
+
+
+def program_name() -> str:
+    """Return the name that the program was called by, for its messages."""
+    return sys.argv[0].rpartition("/")[2] or "pillarbox"
+
+
+def send_mail(request: SendRequest) -> int:
+    """
+    Send the mail on standard input. Blocks.
+
+    Returns:
+        The exit code of the attempt.
+
+    Raises:
+        PillarboxError: It never came to an attempt.
+
+    """
+    message = read_message(_read_input, remaining_bytes=_remaining_input())
+    header_sender = _header_sender(message.headers)
+    if request.reads_sender and header_sender is None:
+        msg = "the mail has no From header with an address in it"
+        raise UsageError(msg, advice="give the sender with -f, or add a From header")
+    recipients = _recipients(request, message.headers)
+    wishes = Wishes(
+        request.settings,
+        env=os.environ,
+        account_name=request.account_name,
+        host_given=request.host_given,
+        user_file=request.user_file,
+        sender=header_sender if request.reads_sender else None,
+    )
+    chosen, _ = choose_account(load_files(wishes), wishes)
+    account = finish_account(chosen, wishes, header_sender)
+    envelope = Envelope(
+        _reverse_path(require_sender(account)),
+        _expanded(recipients, account),
+        ret=account.dsn_return or "",
+        envid=request.envid,
+        notify=account.dsn_notify or "",
+    )
+    outcome = send_now(account, envelope, message, environment=os.environ)
+    return _tell(outcome, account)
+
+
+def _read_input(size: int) -> bytes:
+    try:
+        return os.read(0, size)
+    except OSError as exc:
+        raise InputOutputError(f"cannot read the mail: {exc.strerror}") from exc
+
+
+def _remaining_input() -> int | None:
+    """Return how much a file on standard input has left; None for a pipe or a terminal."""
+    from stat import S_ISREG
+
+    try:
+        status = os.fstat(0)
+        return status.st_size - os.lseek(0, 0, os.SEEK_CUR) if S_ISREG(status.st_mode) else None
+    except OSError:
+        return None
+
+
+def _header_sender(headers: HeaderSection) -> str | None:
+    """Return the address of the first From, or of a Resent-From that comes before it."""
+    for field in headers.fields:
+        if field.key in (b"from", b"resent-from"):
+            try:
+                found = parse_address_list(field.value)
+            except DataError:
+                return None
+            return str(found[0]) if found else None
+    return None
+
+
+def _recipients(request: SendRequest, headers: HeaderSection) -> list[Mailbox]:
+    found: list[Mailbox] = []
+    for operand in request.recipients:
+        found += parse_address_list(operand)
+    if request.reads_recipients:
+        for value in recipient_fields(headers):
+            found += parse_address_list(value)
+    if not found:
+        raise UsageError(
+            "no recipients found",
+            advice="name them on the command line, or use -t and a To, Cc or Bcc header",
+        )
+    return found
+
+
+def _reverse_path(sender: str) -> Mailbox | None:
+    if not sender or sender.lower() == _DAEMON:
+        return None
+    found = parse_address_list(sender)
+    if len(found) != 1:
+        raise DataError(f"the envelope sender must be one address, not {sender!r}")
+    return found[0]
+
+
+def _expanded(recipients: list[Mailbox], account: Account) -> tuple[Mailbox, ...]:
+    if account.aliases is None or all(recipient.domain for recipient in recipients):
+        return tuple(recipients)
+    from pillarbox.mail.aliases import expand_aliases
+
+    return tuple(expand_aliases(recipients, account.aliases))
+
+
+def _tell(outcome: Outcome, account: Account) -> int:
+    """Print what went wrong, write the log, and return the exit code."""
+    program = program_name()
+    if outcome.warnings or outcome.exit_code or account.logfile or account.syslog:
+        from pillarbox.delivery.report import failure_lines, log_line, write_log
+
+        for warning in outcome.warnings:
+            print(f"{program}: warning: {warning}", file=sys.stderr)
+        if outcome.exit_code:
+            for line in failure_lines(outcome, account):
+                print(f"{program}: {line}", file=sys.stderr)
+        try:
+            write_log(account, log_line(outcome, account), is_success=outcome.exit_code == 0)
+        except PillarboxError as exc:
+            # The mail's fate is what the exit code tells, whatever became of the log.
+            print(f"{program}: {exc}", file=sys.stderr)
+            print(f"{program}: {exc.advice}", file=sys.stderr)
+    return outcome.exit_code

@@ -1,0 +1,113 @@
+"""
+``sendmail``: what programs call that know nothing of msmtp.
+
+It has sendmail's options and no other. An application that passes a user's text behind ``-f``
+must not hand him msmtp's power to run commands, write files or choose the server (attack:
+option injection), so those that would are read and ignored, and long options are refused.
+"""
+
+from __future__ import annotations
+
+from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
+from pillarbox.cli.sending import SendRequest, send_mail
+from pillarbox.config.account import FIELD_BY_NAME
+from pillarbox.errors import EX_UNAVAILABLE, PillarboxError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["OPTIONS", "main"]
+
+# In sendmail's order of the alphabet; "ignored" has no meaning here, or a dangerous one.
+OPTIONS = (
+    Option("ignored", short="A", argument=OPTIONAL),  # which of its configurations
+    Option("ignored", short="B", argument=REQUIRED),  # body type: found out by looking
+    Option("mode", short="b", argument=REQUIRED),
+    Option("ignored", short="C", argument=REQUIRED),  # a configuration file
+    Option("ignored", short="D", argument=REQUIRED),  # a file for debug output
+    Option("ignored", short="d", argument=OPTIONAL),
+    Option("ignored", short="e", argument=OPTIONAL),  # how to tell of errors: by exit code
+    Option("full_name", short="F", argument=REQUIRED),
+    Option("from", short="f", argument=REQUIRED),
+    Option("from", short="r", argument=REQUIRED),
+    Option("ignored", short="G"),
+    Option("ignored", short="h", argument=REQUIRED),
+    Option("ignored", short="i"),  # a line with one dot never ends the mail
+    Option("ignored", short="L", argument=REQUIRED),
+    Option("ignored", short="M", argument=OPTIONAL),
+    Option("ignored", short="m"),
+    Option("notify", short="N", argument=REQUIRED),
+    Option("ignored", short="n"),
+    Option("ignored", short="O", argument=REQUIRED),  # any option, QueueDirectory among them
+    Option("ignored", short="o", argument=REQUIRED),
+    Option("ignored", short="p", argument=REQUIRED),
+    Option("flush", short="q", argument=OPTIONAL),
+    Option("ret", short="R", argument=REQUIRED),
+    Option("read_recipients", short="t"),
+    Option("ignored", short="U"),
+    Option("envid", short="V", argument=REQUIRED),
+    Option("ignored", short="v"),
+    Option("ignored", short="X", argument=REQUIRED),  # a file for the whole dialogue
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run sendmail's command line; see ``cli.main.run`` for what becomes of an exception."""
+    for argument in arguments:
+        if argument == "--":
+            break
+        if argument.startswith("--"):
+            raise UsageError(
+                "sendmail has no long options",
+                advice="msmtp's options are understood under the name msmtp only",
+            )
+    found, operands = parse_options(arguments, OPTIONS)
+    chosen = {key: value or "" for key, value in found}
+    mode = chosen.get("mode", "m")
+    if mode == "p":
+        from pillarbox.cli import mailq
+
+        return mailq.main(())
+    if mode == "i":
+        from pillarbox.cli import newaliases
+
+        return newaliases.main(())
+    if mode != "m":
+        raise _UnsupportedModeError(f"operation mode -b{mode} is not supported")
+    if "flush" in chosen and not operands:
+        return 0  # nothing is ever queued
+    return send_mail(
+        SendRequest(
+            _settings(chosen),
+            operands,
+            reads_recipients="read_recipients" in chosen,
+            envid=chosen.get("envid", ""),
+        )
+    )
+
+
+class _UnsupportedModeError(PillarboxError):
+    exit_code = EX_UNAVAILABLE
+
+
+def _settings(chosen: dict[str, str]) -> dict[str, object]:
+    """Return the few settings that a caller of sendmail may make."""
+    settings: dict[str, object] = {}
+    rows = (
+        ("from", "from", str),
+        ("full_name", "from_full_name", str),
+        ("notify", "dsn_notify", str.lower),
+        ("ret", "dsn_return", _return_word),
+    )
+    for key, name, convert in rows:
+        if key in chosen:
+            try:
+                settings[name] = FIELD_BY_NAME[name].parse(convert(chosen[key]))
+            except ValueError as exc:
+                raise UsageError(f"invalid argument {chosen[key]!r}: {exc}") from exc
+    return settings
+
+
+def _return_word(text: str) -> str:
+    return "headers" if text.lower() == "hdrs" else text.lower()
