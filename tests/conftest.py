@@ -1,8 +1,12 @@
 """What all tests share: no skip where everything is installed, no secret in an artefact."""
 
 import os
+from pathlib import Path
 
 import pytest
+
+# Programs that tests start run this checkout, installed or not, and without site too.
+os.environ["PYTHONPATH"] = str(Path(__file__).parent.parent / "src")
 
 # .ci/run installs every package that a test may need; a skip there hides a missing install step.
 _FORBIDS_SKIPS = bool(os.environ.get("PILLARBOX_FORBID_SKIPS"))
