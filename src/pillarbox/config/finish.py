@@ -1,0 +1,176 @@
+"""
+Make a chosen account ready for one mail.
+
+``finish_account`` puts the command line over it, fills in what is missing, makes the sender, and
+refuses what cannot work. ``require_sender`` is for when something is really to be sent: nothing
+else may decide what the envelope sender is, so that a pattern never gets on the wire.
+"""
+
+from __future__ import annotations
+
+from pillarbox.config.account import FIELD_BY_NAME, FIELDS
+from pillarbox.config.match import has_wildcard, matches_sender
+from pillarbox.config.patterns import DOMAIN_LETTERS, MAILNAME_FILE, SENDER_LETTERS, Surroundings
+from pillarbox.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from pillarbox.config.account import Account
+    from pillarbox.config.load import Wishes
+
+__all__ = ["COMMAND_LINE", "finish_account", "require_sender"]
+
+COMMAND_LINE = "command line"  # the source of what an option said, for Account.where
+
+_PORT_SMTP = 25
+_PORT_SUBMISSIONS = 465  # RFC 8314; 587 is never a default, as in msmtp
+_PORT_SOCKS = 1080
+
+
+def finish_account(
+    account: Account,
+    wishes: Wishes,
+    header_sender: str | None = None,
+    *,
+    mailname_file: str = MAILNAME_FILE,
+) -> Account:
+    """
+    Return the account as it is to be used for one mail.
+
+    Args:
+        account: What ``choose_account`` returned; it is not changed.
+        wishes: What the caller asks for.
+        header_sender: The address in the mail's From header, whether or not it was asked to
+            be the sender; None when there is none.
+        mailname_file: Where the mail name is.
+
+    Returns:
+        The account, checked. Its ``from_`` may be None: see ``require_sender``.
+
+    Raises:
+        ConfigError: Settings are missing, contradict each other, or cannot be filled in.
+
+    """
+    result = account.copy()
+    surroundings = Surroundings(wishes.env, wishes.uid, header_sender, mailname_file=mailname_file)
+    for name, value in wishes.settings.items():
+        if name != "from":
+            result.set(FIELD_BY_NAME[name], value, COMMAND_LINE)
+    _fill_in(result, surroundings)
+    _make_sender(result, wishes, surroundings)
+    _check(result)
+    return result
+
+
+def _fill_in(account: Account, surroundings: Surroundings) -> None:
+    """Fill in ports, home directory, trust and our name, where the fields leave them open."""
+    if account.port is None and account.protocol == "smtp":
+        is_implicit = account.tls and not account.tls_starttls
+        account.port = _PORT_SUBMISSIONS if is_implicit else _PORT_SMTP
+    if account.proxy_host is not None and account.proxy_port is None:
+        account.proxy_port = _PORT_SOCKS
+    # As in msmtp, "no trust" counts only when the account itself says so: from a defaults
+    # section that older versions needed it must not switch verification off.
+    if account.tls_trust_file is None and not account.is_set("tls_trust_file"):
+        account.tls_trust_file = "system"
+    for field in FIELDS:
+        if field.is_path:
+            path = account.get(field)
+            if isinstance(path, str) and path[:1] == "~":
+                setattr(account, field.attribute, surroundings.home_directory() + path[1:])
+    account.domain = surroundings.expand(account.domain, DOMAIN_LETTERS) or ""
+
+
+def _make_sender(account: Account, wishes: Wishes, surroundings: Surroundings) -> None:
+    """Decide the sender: the caller's if the account allows it, else the account's own."""
+    field = FIELD_BY_NAME["from"]
+    given = wishes.settings.get("from")
+    if account.auto_from:
+        sender = surroundings.user_name()
+        sender += f"@{account.maildomain}" if account.maildomain else ""
+        account.set(field, sender, "auto_from")
+    elif isinstance(given, str) and account.allow_from_override:
+        account.set(field, surroundings.expand(given, SENDER_LETTERS), COMMAND_LINE)
+    elif wishes.sender is not None and account.allow_from_override:
+        # Data from the mail, so no patterns in it: the % of a%Host@b is the sender's own.
+        account.set(field, wishes.sender, "From header")
+    elif account.from_ is not None:
+        _expand_sender(account, surroundings)
+
+
+def _expand_sender(account: Account, surroundings: Surroundings) -> None:
+    """Make a sender from the account's ``from``, which may have patterns or be a wildcard."""
+    field = FIELD_BY_NAME["from"]
+    pattern = account.from_ or ""
+    sender = surroundings.expand(pattern, SENDER_LETTERS)
+    if sender is not None and has_wildcard(sender):
+        header = surroundings.header_sender
+        if header is not None and matches_sender(sender, header):
+            account.set(field, header, "From header")
+            return
+        if account.user is not None and _is_address(account.user):
+            account.set(field, account.user, *account.place("user"))
+            return
+        sender = None
+    account.from_ = sender
+    account.from_pattern = pattern if sender is None else ""
+
+
+def _is_address(user: str) -> bool:
+    local_part, at, domain = user.rpartition("@")
+    return bool(local_part and at and domain) and not any(char in user for char in " <>,*?[")
+
+
+def _check(account: Account) -> None:
+    """Refuse what cannot work, in msmtp's words."""
+    is_nameless = account.tls and not account.tls_host_override
+    if not account.host and (account.socket is None or is_nameless):
+        _fail(account, "host not set", "add a line host NAME")
+    if account.port is None and account.socket is None:
+        _fail(account, "port not set", "add a line port NUMBER: LMTP has no port of its own")
+    if account.tls_key_file is not None and account.tls_cert_file is None:
+        _fail(account, "tls_key_file requires tls_cert_file", "add a line tls_cert_file FILE")
+    if account.tls_cert_file is not None and account.tls_key_file is None:
+        _fail(account, "tls_cert_file requires tls_key_file", "add a line tls_key_file FILE")
+    if account.tls_trust_file is not None:
+        return
+    if account.tls_crl_file is not None:
+        _fail(account, "tls_crl_file requires tls_trust_file", "add a line tls_trust_file system")
+    if account.tls and account.tls_certcheck and account.tls_fingerprint is None:
+        _fail(
+            account,
+            "tls requires either tls_trust_file (highly recommended) or tls_fingerprint or a "
+            "disabled tls_certcheck",
+            f"remove the empty tls_trust_file ({account.where('tls_trust_file')})",
+        )
+
+
+def require_sender(account: Account) -> str:
+    """
+    Return the envelope sender of a finished account; an empty one is the null reverse-path.
+
+    Raises:
+        ConfigError: There is none.
+
+    """
+    if account.from_ is None:
+        _fail_without_sender(account)
+    return account.from_
+
+
+def _fail_without_sender(account: Account) -> NoReturn:
+    advice = "use -f ADDRESS, or add a line from ADDRESS to the account"
+    if account.from_pattern:
+        place = account.where("from")
+        advice = (
+            f"from {account.from_pattern} ({place}) is a pattern and this mail has no From header "
+            "that fits it: use -f ADDRESS or add a From header"
+        )
+    _fail(account, "envelope-from address is missing", advice)
+
+
+def _fail(account: Account, problem: str, advice: str) -> NoReturn:
+    place = f"account {account.name} from {account.origin}: " if account.origin else ""
+    raise ConfigError(place + problem, advice=advice)
