@@ -13,6 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "src" / "pillarbox"
 FLOORS = {
     "errors": 0,
     "secret": 0,
+    "text": 0,
+    "texts_zh": 0,
     "value": 0,
     "mail": 0,
     "config": 1,
@@ -31,7 +33,14 @@ FLOORS = {
 }
 
 # Within floor 0: values import nothing, and mail imports the other words.
-WORDS = {"value": set(), "secret": set(), "errors": set(), "mail": {"value", "secret", "errors"}}
+WORDS = {
+    "value": set(),
+    "secret": set(),
+    "texts_zh": set(),
+    "text": {"texts_zh"},
+    "errors": {"text"},
+    "mail": {"value", "secret", "errors", "text"},
+}
 
 
 def _files():

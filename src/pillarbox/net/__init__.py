@@ -1,0 +1,1 @@
+"""Connect, wait and secure: the only room that knows sockets, ``ssl`` and deadlines."""
