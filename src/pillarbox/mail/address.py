@@ -12,15 +12,22 @@ from pillarbox.errors import DataError
 from pillarbox.mail.reply import printable
 from pillarbox.value import Value
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 __all__ = ["Mailbox", "parse_address_list", "parse_mailbox"]
 
 # RFC 5321 4.5.3.1.1 and 4.5.3.1.3: 64 octets of local-part, 256 of path with its brackets.
 _MAX_LOCAL_PART = 64
 _MAX_MAILBOX = 254
 
-_ATOM = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~")
-_LABEL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-_LITERAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.:")
+_ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_ATOM = frozenset(_ALPHANUMERIC + "!#$%&'*+-/=?^_`{|}~")
+_LABEL = frozenset(_ALPHANUMERIC + "-_")
+_LITERAL = frozenset(_ALPHANUMERIC + "-.:")
+# What ends a run of plain characters in a list; "@" and "." do not.
+_SPECIAL = frozenset('()<>[],;:" \t')
 
 
 class Mailbox(Value):
@@ -100,8 +107,7 @@ def parse_mailbox(text: str) -> Mailbox:
     if not problem and len(text.encode("utf-8", "surrogatepass")) > _MAX_MAILBOX:
         problem = f"it is longer than {_MAX_MAILBOX} octets"
     if problem:
-        msg = f"invalid address {printable(text, 100)}: {problem}"
-        raise DataError(msg)
+        raise _fault(text, problem)
     return Mailbox(local_part, domain)
 
 
@@ -165,82 +171,116 @@ def parse_address_list(text: str) -> list[Mailbox]:
 
     Understands names, quoted strings, nested comments, groups, source routes, empty items and
     several words without brackets (the last word is the address, as sendmail and msmtp have
-    it). Folding must be undone by the caller; any other control character ends in an error.
-    An empty text, or an empty group, gives an empty list.
+    it). Folding must be undone by the caller; any other control character is an error, and so
+    is an address that would be passed over, such as one with no comma behind it. An empty text,
+    or an empty group, gives an empty list.
 
     Raises:
         DataError: An item holds no valid mailbox; nothing of the text is used then.
 
     """
-    found = []
-    for item in _items(text):
-        if item:
-            found.append(parse_mailbox(item))
-    return found
+    if not text.isprintable() and any(map(_is_control, text)):
+        raise _fault(text, "a control character stands in it")
+    return [parse_mailbox(address) for item in _items(text) if (address := _address_of(item))]
 
 
-def _items(text: str) -> list[str]:
+def _is_control(char: str) -> bool:
+    return (char < " " and char != "\t") or char == "\x7f"
+
+
+def _items(text: str) -> Iterator[list[str]]:
+    """Yield the pieces of each item of a list (RFC 5322 3.4), the names of groups left out."""
+    item: list[str] = []
+    is_open = False  # inside <...>, where a source route has commas and a colon
+    for piece in _pieces(text):
+        if piece in ("<", ">"):
+            is_open = piece == "<"
+        if is_open or piece not in (",", ";", ":"):
+            item.append(piece)
+            continue
+        if piece != ":":
+            yield item
+        elif any(map(_is_addressed, _words(item))):
+            raise _fault(text, "an address stands where the name of a group should")
+        item = []
+    if is_open:
+        raise _fault(text, "a < is not closed")
+    yield item
+
+
+def _address_of(item: list[str]) -> str:
+    """Return the address among the pieces of one item; empty: there is none."""
+    if "<" not in item:
+        words = _words(item)
+        address, others = (words[-1], words[:-1]) if words else ("", [])
+    else:
+        start = item.index("<")
+        end = item.index(">", start)
+        # Words that nothing joins are told apart by a blank, at which the gate takes offence.
+        address = " ".join(_words(_without_route(item[start + 1 : end])))
+        others = _words(item[end + 1 :])
+    if any(map(_is_addressed, others)):
+        raise _fault("".join(item), "a comma is missing between two addresses")
+    return address
+
+
+def _without_route(pieces: list[str]) -> list[str]:
+    """Drop a source route, which is read and ignored (RFC 5321 appendix C)."""
+    if ":" in pieces and "".join(pieces).lstrip().startswith("@"):
+        return pieces[len(pieces) - pieces[::-1].index(":") :]
+    return pieces
+
+
+def _words(pieces: list[str]) -> list[str]:
+    """Join pieces into words: a blank beside ``@`` or ``.`` parts nothing (RFC 5322 4.4)."""
+    words: list[list[str]] = []
+    is_apart = True
+    for piece in pieces:
+        if piece == " ":
+            is_apart = True
+            continue
+        joins = words and (piece[0] in "@." or words[-1][-1][-1] in "@.")
+        if joins or not is_apart:
+            words[-1].append(piece)
+        else:
+            words.append([piece])
+        is_apart = False
+    return ["".join(word) for word in words]
+
+
+def _is_addressed(word: str) -> bool:
+    """Whether a word looks like an address, so that it must not be passed over."""
+    return "@" in word[1:] and not (word[0] == word[-1] == '"')
+
+
+def _pieces(text: str) -> Iterator[str]:
     """
-    Split a list into bare addresses (RFC 5322 3.4, 4.4), empty items included.
+    Yield special characters, quoted strings, address literals, and runs of all the rest.
 
-    One pass: ``word`` gathers the word at hand, ``angle`` what stands between < and >.
+    White space and comments are each one blank.
     """
-    items: list[str] = []
-    word = ""  # the last word outside brackets
-    angle: str | None = None  # the content of the last <...>, which wins over words
-    is_open = False  # inside <...>
-    is_new = True  # the next text begins a new word
     position, end = 0, len(text)
     while position < end:
-        char = text[position]
+        start = position
+        char = text[start]
+        position += 1
         if char == "(":
-            position = _skip_comment(text, position)
-            is_new = True
-            continue
-        if char == '"':
-            piece, position = _take_quoted(text, position)
+            position = _end_of_comment(text, start)
+            char = " "
+        elif char == "\t":
+            char = " "
+        elif char == '"':
+            position = _end_of_quoted(text, start)
         elif char == "[":
-            # An address literal: the colons of [IPv6:::1] end no group.
-            end_of_literal = text.find("]", position) + 1 or end
-            piece, position = text[position:end_of_literal], end_of_literal
-        else:
-            piece, position = char, position + 1
-        if is_open:
-            if piece == ">":
-                is_open = False
-            elif piece not in (" ", "\t"):
-                angle = (angle or "") + piece
-        elif piece == "<":
-            is_open, angle = True, ""
-        elif piece in (",", ";"):
-            items.append(_bare(word, angle))
-            word, angle, is_new = "", None, True
-        elif piece == ":":
-            # What stood before was the name of a group.
-            word, angle, is_new = "", None, True
-        elif piece in (" ", "\t"):
-            is_new = True
-        else:
-            # A space around "@" or "." belongs to the address (obsolete form, 4.4).
-            joins = piece in ("@", ".") or word.endswith(("@", "."))
-            word = word + piece if joins or not is_new else piece
-            is_new = False
-    if is_open:
-        msg = f"invalid address {printable(text, 100)}: a < is not closed"
-        raise DataError(msg)
-    items.append(_bare(word, angle))
-    return items
+            # The colons of [IPv6:::1] end no group.
+            position = text.find("]", start) + 1 or end
+        elif char not in _SPECIAL:
+            while position < end and text[position] not in _SPECIAL:
+                position += 1
+        yield char if char == " " else text[start:position]
 
 
-def _bare(word: str, angle: str | None) -> str:
-    if angle is None:
-        return word
-    if angle.startswith("@") and ":" in angle:  # a source route, to be ignored (5321 app. C)
-        return angle.rpartition(":")[2]
-    return angle
-
-
-def _skip_comment(text: str, position: int) -> int:
+def _end_of_comment(text: str, position: int) -> int:
     depth = 0
     end = len(text)
     while position < end:
@@ -254,11 +294,10 @@ def _skip_comment(text: str, position: int) -> int:
             depth -= 1
             if depth == 0:
                 return position
-    return end
+    raise _fault(text, "a comment is not closed")
 
 
-def _take_quoted(text: str, position: int) -> tuple[str, int]:
-    start = position
+def _end_of_quoted(text: str, position: int) -> int:
     position += 1
     end = len(text)
     while position < end:
@@ -267,6 +306,9 @@ def _take_quoted(text: str, position: int) -> tuple[str, int]:
         if char == "\\":
             position += 1
         elif char == '"':
-            return text[start:position], position
-    msg = f"invalid address {printable(text, 100)}: a quotation mark is not closed"
-    raise DataError(msg)
+            return position
+    raise _fault(text, "a quotation mark is not closed")
+
+
+def _fault(text: str, problem: str) -> DataError:
+    return DataError(f"invalid address {printable(text, 100)}: {problem}")

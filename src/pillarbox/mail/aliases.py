@@ -2,7 +2,8 @@
 Aliases of local recipients: the file of aliases(5), and its expansion into addresses.
 
 Names lead to addresses and never to programs or files: a pipe or a path on the right-hand side
-is refused with a text. Expansion always ends: by depth, by number, and by what it has visited.
+is refused with a text. Expansion always ends, and soon: a name is looked up once however many
+names lead to it, and depth and number are limited.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pillarbox.mail.address import parse_address_list
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import NoReturn
 
     from pillarbox.mail.address import Mailbox
 
@@ -35,7 +37,9 @@ def expand_aliases(recipients: Iterable[Mailbox], path: str) -> list[Mailbox]:
     Return the recipients with every local name replaced by what the file says, in order.
 
     A name that the file does not have goes to its ``default`` entry, and stays as it is when
-    there is none. Names compare without case. A mailbox that comes up twice is kept once.
+    there is none; so does a name that leads to itself (``root: root, admin@example.org``), and
+    one behind a backslash. Names compare without case. A mailbox that comes up twice is kept
+    once.
 
     Args:
         recipients: Mailboxes; those with a domain pass through.
@@ -45,43 +49,89 @@ def expand_aliases(recipients: Iterable[Mailbox], path: str) -> list[Mailbox]:
         ConfigError: The file cannot be read, is malformed, or leads in circles or too far.
 
     """
-    aliases = _read_aliases(path)
-    found: list[Mailbox] = []
+    expansion = _Expansion(_read_aliases(path), path)
     for recipient in recipients:
-        for mailbox in _expand(recipient, aliases, path, ()):
-            if mailbox not in found:
-                found.append(mailbox)
-            if len(found) > _MAX_RECIPIENTS:
-                raise ConfigError(f"aliases lead to over {_MAX_RECIPIENTS} recipients", path=path)
-    return found
+        expansion.expand(recipient)
+    return list(expansion.found)
 
 
-def _expand(
-    recipient: Mailbox, aliases: Aliases, path: str, trail: tuple[str, ...]
-) -> list[Mailbox]:
-    if recipient.domain:
-        return [recipient]
-    name = recipient.local_part.strip('"').lower()
-    if name in trail:
-        return [recipient]  # "root: root, admin@example" means the name itself
-    entry = aliases.get(name) or aliases.get(_DEFAULT)
-    if entry is None:
-        return [recipient]
-    if len(trail) >= _MAX_DEPTH:
-        raise ConfigError(f"aliases are nested deeper than {_MAX_DEPTH}", path=path, line=entry[1])
-    found: list[Mailbox] = []
-    for item in entry[0]:
-        for mailbox in _read_item(item, path, entry[1]):
-            found += _expand(mailbox, aliases, path, (*trail, name))
-    return found
+class _Expansion:
+    """
+    The recipients found so far, and what was done for them.
+
+    Attributes:
+        found: The mailboxes in order; the values mean nothing.
+
+    """
+
+    def __init__(self, aliases: Aliases, path: str) -> None:
+        self.found: dict[Mailbox, None] = {}
+        self._aliases = aliases
+        self._path = path
+        self._done: set[str] = set()  # names whose mailboxes are in ``found``
+        self._limit = 0
+
+    def expand(self, recipient: Mailbox) -> None:
+        """Add what one recipient of the mail stands for."""
+        self._limit = len(self.found) + _MAX_RECIPIENTS
+        self._follow(recipient, ())
+
+    def _follow(self, mailbox: Mailbox, trail: tuple[str, ...]) -> None:
+        """Add what a mailbox stands for; ``trail`` holds the entries that led to it."""
+        entry = None if mailbox.domain else self._entry(mailbox.local_part, trail)
+        if entry is None:
+            self._add(mailbox)
+            return
+        name, items, line = entry
+        if name in self._done:
+            return
+        if name in trail:
+            circle = " -> ".join((*trail[trail.index(name) :], name))
+            self._fail(f"aliases lead in a circle: {circle}", line)
+        if len(trail) >= _MAX_DEPTH:
+            self._fail(f"aliases are nested deeper than {_MAX_DEPTH}", line)
+        for item in items:
+            for target, is_final in _read_item(item, self._path, line):
+                if is_final:
+                    self._add(target)
+                else:
+                    self._follow(target, (*trail, name))
+        self._done.add(name)
+
+    def _entry(self, local_part: str, trail: tuple[str, ...]) -> tuple[str, list[str], int] | None:
+        """Return the name, items and line of the entry that a name leads to, if any."""
+        name = local_part.strip('"').lower()
+        if name not in self._aliases:
+            # What "default" names and the file does not have is no case for "default" again.
+            name = _DEFAULT if _DEFAULT in self._aliases and _DEFAULT not in trail else ""
+        if not name or trail[-1:] == (name,):
+            return None
+        items, line = self._aliases[name]
+        return name, items, line
+
+    def _add(self, mailbox: Mailbox) -> None:
+        self.found[mailbox] = None
+        if len(self.found) > self._limit:
+            self._fail(f"an alias leads to over {_MAX_RECIPIENTS} recipients", 0)
+
+    def _fail(self, problem: str, line: int) -> NoReturn:
+        raise ConfigError(problem, path=self._path, line=line)
 
 
-def _read_item(item: str, path: str, line: int) -> list[Mailbox]:
-    if item.lower().startswith(_INCLUDE):
-        return _read_include(item[len(_INCLUDE) :].strip(), path, line)
-    bare = item.strip('"')
-    if bare[:1] in ("|", "/"):
-        what = "a program" if bare[0] == "|" else "a file"
+def _read_item(item: str, path: str, line: int) -> list[tuple[Mailbox, bool]]:
+    """Return the mailboxes of an item, each with whether it is to be followed no further."""
+    bare = item.strip('" ')
+    if bare.lower().startswith(_INCLUDE):
+        return _read_include(bare[len(_INCLUDE) :].strip(), path, line)
+    if item.startswith("\\"):
+        return [(mailbox, True) for mailbox in _read_addresses(item[1:], path, line)]
+    return [(mailbox, False) for mailbox in _read_addresses(item, path, line)]
+
+
+def _read_addresses(item: str, path: str, line: int) -> list[Mailbox]:
+    bare = item.strip('" ')
+    what = {"|": "a program", "/": "a file", ":": "an instruction"}.get(bare[:1])
+    if what:
         raise ConfigError(
             f"{what} as the target of an alias is not supported: {bare}",
             path=path,
@@ -94,14 +144,16 @@ def _read_item(item: str, path: str, line: int) -> list[Mailbox]:
         raise ConfigError(exc.problem, path=path, line=line) from exc
 
 
-def _read_include(included: str, path: str, line: int) -> list[Mailbox]:
+def _read_include(included: str, path: str, line: int) -> list[tuple[Mailbox, bool]]:
     """Read a list of addresses from a file that nobody else can have written."""
+    if not included.startswith("/"):
+        msg = f"the included file must be named by its whole path, not {included}"
+        raise ConfigError(msg, path=path, line=line)
     text = _read(included, path=path, line=line, must_be_safe=True)
     found = []
-    for number, words in enumerate(text.splitlines(), 1):
-        content = words.partition("#")[0].strip()
-        for item in _split(content):
-            if item.lower().startswith(_INCLUDE):
+    for number, content in enumerate(text.split("\n"), 1):
+        for item in _split(_without_comment(content)):
+            if item.strip('" ').lower().startswith(_INCLUDE):
                 raise ConfigError("an included file includes another", path=included, line=number)
             found += _read_item(item, included, number)
     return found
@@ -131,7 +183,7 @@ def _read_aliases(path: str) -> Aliases:
 def _logical_lines(text: str) -> list[tuple[int, str]]:
     """Return the entries with the number of their first line, continuation lines joined."""
     entries: list[tuple[int, str]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # and at nothing else that ends a line
         content = _without_comment(line).rstrip()
         if not content:
             continue

@@ -25,10 +25,11 @@ class Envelope(Value):
         ret: ``"FULL"`` or ``"HDRS"``: what a failure report shall carry; empty: no wish.
         envid: An identifier for reports, as xtext was decoded; empty: none.
         notify: ``"NEVER"`` or a comma list of ``SUCCESS``, ``FAILURE``, ``DELAY``; empty: no wish.
+        needs_smtputf8: Whether an address of it has no ASCII form.
 
     """
 
-    __slots__ = ("envid", "forward_paths", "notify", "ret", "reverse_path")
+    __slots__ = ("envid", "forward_paths", "needs_smtputf8", "notify", "ret", "reverse_path")
 
     def __init__(
         self,
@@ -44,13 +45,10 @@ class Envelope(Value):
         self.ret = ret
         self.envid = envid
         self.notify = notify
-
-    @property
-    def needs_smtputf8(self) -> bool:
-        """Whether an address of it has no ASCII form."""
-        if self.reverse_path is not None and self.reverse_path.needs_smtputf8:
-            return True
-        return any(path.needs_smtputf8 for path in self.forward_paths)
+        # Looked up for every command, and a thousand recipients would be walked for each.
+        self.needs_smtputf8 = (reverse_path is not None and reverse_path.needs_smtputf8) or any(
+            path.needs_smtputf8 for path in forward_paths
+        )
 
     @property
     def wants_dsn(self) -> bool:

@@ -129,7 +129,7 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
                 lines[-1].append(line)
             elif _name_of(line):
                 lines.append([line])
-            elif not (is_first and line.startswith(b"From ")):
+            elif not (is_first and buffer.startswith(b"From ", start)):
                 # A line of blanks ends the section too: some parsers would end it there.
                 is_separator = not line.strip(b" \t")
                 return _section(lines), buffer[end if is_separator else start :]
@@ -142,9 +142,11 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
                 return _section(lines), b""
         buffer = buffer[start:]
         if len(buffer) > _MAX_SECTION:
-            if lines:
+            # A field that long must not pass for body: it may be a Bcc.
+            line = _clean_line(buffer)
+            if _name_of(line) or line[:1] in (b" ", b"\t"):
                 _refuse_length()
-            return HeaderSection(), buffer
+            return _section(lines), buffer
 
 
 def _clean_line(line: bytes) -> bytes:

@@ -84,6 +84,9 @@ def add_missing_headers(
         date: The value of an added Date.
         message_id: The value of an added Message-ID.
 
+    Raises:
+        DataError, MissingExtraError: As ``Mailbox.domain_ascii`` for an added mailbox.
+
     """
     removed: list[str] = []
     if wishes.remove_bcc:
@@ -96,9 +99,12 @@ def add_missing_headers(
 
     added = []
     if sender is not None and wishes.set_from != "off" and "From" not in kept:
-        added.append(_field("From", format_mailbox_field(wishes.full_name, str(sender))))
+        value = format_mailbox_field(wishes.full_name, _in_header(sender))
+        if len(value) > _MAX_LINE - len("From: "):
+            value = value.replace("?= ", "?=\r\n ")  # RFC 2047 2: a line for each encoded word
+        added.append(_field("From", value))
     if wishes.set_to == "on":
-        added.append(_list_field("To", [str(mailbox) for mailbox in recipients]))
+        added.append(_list_field("To", [_in_header(mailbox) for mailbox in recipients]))
     elif wishes.set_to == "undisclosed_recipients":
         added.append(_field("To", "undisclosed-recipients:;"))
     if wishes.set_date and "Date" not in kept:
@@ -156,6 +162,11 @@ def recipient_fields(headers: HeaderSection) -> list[str]:
         elif is_in_block:
             break
     return values
+
+
+def _in_header(mailbox: Mailbox) -> str:
+    # Octets above 127 only where SMTPUTF8 has to be asked for anyway (RFC 6532).
+    return mailbox.wire_form(smtputf8=mailbox.needs_smtputf8).decode()
 
 
 def _field(name: str, value: str) -> HeaderField:

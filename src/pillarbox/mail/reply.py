@@ -15,11 +15,11 @@ _SHOWN = 512  # characters of untrusted text that a person is shown: a screen's 
 
 
 def printable(data: bytes | str, limit: int = _SHOWN) -> str:
-    """
+    r"""
     Return untrusted text as one line of printable characters.
 
-    Control characters (C0, C1), line separators and the bidirectional overrides become ``\\xNN``
-    or ``\\uNNNN``; bytes that are not UTF-8 become ``\\xNN``; what is longer than ``limit``
+    Control characters (C0, C1), line separators and the bidirectional overrides become ``\xNN``
+    or ``\uNNNN``; bytes that are not UTF-8 become ``\xNN``; what is longer than ``limit``
     characters is cut and ends in ``...``.
     """
     text = data.decode("utf-8", "backslashreplace") if isinstance(data, bytes) else data

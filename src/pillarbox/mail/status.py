@@ -38,7 +38,8 @@ class Trouble(Value):
         scope: What is concerned: ``site`` (host, network, TLS), ``account`` (login, sender
             rule), ``message`` (everybody's copy of this mail) or ``recipient``.
         stage: Where it happened: ``connect``, ``tls``, ``greeting``, ``EHLO``, ``STARTTLS``,
-            ``AUTH``, ``MAIL``, ``RCPT``, ``DATA``, ``BDAT``, ``content``.
+            ``AUTH``, ``MAIL``, ``RCPT``, ``DATA``, ``BDAT``, ``content``, ``RSET``, ``ETRN``,
+            or ``idle`` when nothing was under way.
         problem: What failed, in one sentence without a full stop.
         exit_code: The sysexits code that tells a caller the same.
         reply: What the server said, or None when it said nothing.

@@ -76,3 +76,7 @@ class DotStuffing:
         if b"\n." in chunk:
             chunk = chunk.replace(b"\n.", b"\n..")
         return b"." + chunk if is_first else chunk
+
+    def finish(self) -> bytes:
+        """Return the dot that ends the content, on a line of its own whatever came before."""
+        return b".\r\n" if self._is_at_line_start else b"\r\n.\r\n"

@@ -26,11 +26,12 @@ from pillarbox.errors import (
     EX_PROTOCOL,
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
+    CredentialError,
     LocalProtocolError,
     PillarboxError,
     RemoteProtocolError,
 )
-from pillarbox.mail.reply import printable
+from pillarbox.mail.reply import Reply, printable
 from pillarbox.mail.status import Trouble
 from pillarbox.mail.wire import DotStuffing
 from pillarbox.smtp import commands, states
@@ -49,13 +50,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from pillarbox.mail.reply import Reply
     from pillarbox.smtp.auth import Credentials, Mechanism
     from pillarbox.smtp.session import SessionOptions
     from pillarbox.smtp.transaction import Transaction
     from pillarbox.value import Value
 
     Handler = Callable[[Reply, Any], None]
+    Command = tuple[bytes, Handler, Any, str]  # a line, what takes its reply, with what, stage
 
 __all__ = ["Client"]
 
@@ -70,13 +71,19 @@ _MAX_OUTPUT = 1 << 18
 _MAX_CHUNKS_AHEAD = 8
 # RFC 4422 sets no limit; no mechanism of ours needs more challenges.
 _MAX_CHALLENGES = 4
+# Octets before base64 that leave AUTH within the 512 of a command line (RFC 5321 4.5.3.1.4).
+_MAX_INITIAL_RESPONSE = 360
 
 _CLOSING = 421
+_CHALLENGE = 334
 
 _EARLY = "the server answered before it was asked"
+_INJECTED = "the server sent plaintext behind its answer to STARTTLS"
 
-# States in which whatever else the server said has no meaning any more, or another one (TLS).
-_DEAF = frozenset((states.HANDSHAKE, states.REFUSED, states.CLOSED, states.BROKEN))
+# States in which nothing that the server says matters any more: all is told.
+_OVER = frozenset((states.REFUSED, states.QUITTING, states.CLOSED, states.BROKEN))
+# The same for what else it said in one go with the reply that led there.
+_DEAF = _OVER | {states.HANDSHAKE}
 
 
 class Client:
@@ -93,13 +100,15 @@ class Client:
         self._reader = ReplyReader()
         self._output: list[bytes] = []
         self._output_size = 0
-        self._waiting: deque[tuple[bytes, Handler, Any, str]] = deque()  # commands to be sent
+        self._waiting: deque[Command] = deque()  # commands to be sent
         self._awaited: deque[tuple[Handler, Any, str]] = deque()  # replies of commands sent
         self._events: deque[Value] = deque()
         self._transactions: deque[Transaction] = deque()  # begun and not ended
         self._filling: Transaction | None = None  # the one whose content is not complete
         self._stuffing = DotStuffing()
         self._challenges = 0
+        self._initial_response: bytes | None = None  # held back: too long for the AUTH line
+        self._sent_secrets: list[bytes] = []  # as they stood on the wire, to be starred out
         self._needs_rset = False
         self._awaited.append((self._on_greeting, None, "greeting"))
         self._in_flight = 1  # how many of the awaited replies the server can know of
@@ -142,7 +151,7 @@ class Client:
 
         Never raises: a violation of the protocol breaks the session, and the statuses say so.
         """
-        if self.state in (states.BROKEN, states.CLOSED):
+        if self.state in _OVER:
             return
         if not data:
             self._on_end_of_stream()
@@ -150,23 +159,23 @@ class Client:
         try:
             self._take_replies(data)
         except RemoteProtocolError as exc:
-            self._break(exc)
-        except PillarboxError as exc:  # a name, password or address that cannot be said
-            self.connection_lost(self._as_trouble(exc))
-            self.state = states.REFUSED
+            self._fail(exc, self._stage)
 
     def connection_lost(self, trouble: Trouble) -> None:
         """End the session because the connection failed or a deadline passed."""
-        if self.state in (states.BROKEN, states.CLOSED):
-            return
-        self._end(states.CLOSED, trouble)
+        if self.state in _OVER:
+            self.state = states.CLOSED
+        else:
+            self._end(states.CLOSED, trouble)
 
     def tls_started(self, channel_bindings: dict[str, bytes]) -> None:
         """Go on after the negotiation: everything the server said before is forgotten."""
         if self.state != states.HANDSHAKE:
             msg = "TLS was not asked for"
             raise LocalProtocolError(msg)
-        # The old reader dies with whatever it holds; _on_starttls made sure that it is empty.
+        if self._reader.has_leftover:
+            self._fail(RemoteProtocolError(_INJECTED), "STARTTLS")
+            return
         self._reader = ReplyReader()
         self.capabilities = NO_CAPABILITIES
         self._is_secured = True
@@ -200,7 +209,8 @@ class Client:
 
         Raises:
             LocalProtocolError: ``can_begin`` is not true.
-            DataError: An address cannot stand in a command. Nothing was sent then.
+            DataError, MissingExtraError: The reverse-path cannot stand in a command. Nothing
+                was sent then. (A forward-path that cannot gets its status.)
 
         """
         if not self.can_begin:
@@ -208,35 +218,46 @@ class Client:
             raise LocalProtocolError(msg)
         if self._reader.has_leftover and not self._awaited:
             self._transactions.append(transaction)
-            self._break(RemoteProtocolError(_EARLY))
+            self._fail(RemoteProtocolError(_EARLY), "idle")
             return
         transaction.check(self.capabilities)
-        paths = transaction.open_paths
-        if not paths:
+        waiting = self._envelope_commands(transaction)
+        if not waiting:
             self._events.append(TransactionEnded(transaction))
             return
-        envelope, offered = transaction.envelope, self.capabilities
-        waiting: list[tuple[bytes, Handler, Any, str]] = []
+        transaction.replies_due = len(waiting)
         # Behind a BDAT whose reply is open, RSET makes sure that MAIL finds no transaction:
         # servers differ in whether a refused BDAT LAST ends one.
-        if self._needs_rset or (offered.has_chunking and self._transactions):
-            waiting.append((commands.RSET, self._on_rset, None, "RSET"))
-        line = commands.mail(
-            envelope, offered, size_bytes=transaction.size_bytes, is_8bit=transaction.is_8bit
-        )
-        waiting.append((line, transaction.on_mail, None, "MAIL"))
-        for index in paths:
-            line = commands.rcpt(envelope.forward_paths[index], envelope, offered)
-            waiting.append((line, transaction.on_rcpt, index, "RCPT"))
-        transaction.replies_due = len(paths) + 1
-        if offered.has_pipelining and not offered.has_chunking:
-            waiting.append((commands.DATA, transaction.on_data, None, "DATA"))
-            transaction.replies_due += 1
-        self._needs_rset = False
+        if self._needs_rset or (self.capabilities.has_chunking and self._transactions):
+            self._waiting.append((commands.RSET, self._on_rset, None, "RSET"))
+            self._needs_rset = False
         self._waiting += waiting
         self._transactions.append(transaction)
         self._filling = transaction
         self._send_waiting()
+
+    def _envelope_commands(self, transaction: Transaction) -> list[Command]:
+        """Return MAIL, each RCPT and, where it may go with them, DATA; empty: nobody is left."""
+        envelope, offered = transaction.envelope, self.capabilities
+        paths = transaction.open_paths
+        if not paths:
+            return []
+        line = commands.mail(
+            envelope, offered, size_bytes=transaction.size_bytes, is_8bit=transaction.is_8bit
+        )
+        found: list[Command] = [(line, transaction.on_mail, None, "MAIL")]
+        for index in paths:
+            try:
+                line = commands.rcpt(envelope.forward_paths[index], envelope, offered)
+            except PillarboxError as exc:
+                transaction.fail_one(index, exc)
+            else:
+                found.append((line, transaction.on_rcpt, index, "RCPT"))
+        if len(found) == 1:
+            return []
+        if offered.has_pipelining and not offered.has_chunking:
+            found.append((commands.DATA, transaction.on_data, None, "DATA"))
+        return found
 
     @property
     def wants_content(self) -> bool:
@@ -268,6 +289,10 @@ class Client:
         if transaction is None or not self.wants_content:
             msg = "no content is wanted now"
             raise LocalProtocolError(msg)
+        if not self._awaited and self._reader.has_leftover:
+            # The start of a reply came first; its end must not pass for the answer to this.
+            self._fail(RemoteProtocolError(_EARLY), "content")
+            return
         if self.capabilities.has_chunking:
             self._put(commands.bdat(len(chunk), is_last=is_last))
             self._put(chunk)
@@ -277,13 +302,20 @@ class Client:
         else:
             self._put(self._stuffing.feed(chunk))
             if is_last:
-                self._put(b".\r\n")
+                self._put(self._stuffing.finish())
         if is_last:
             self._complete(transaction)
 
     def etrn(self, argument: str) -> None:
-        """Ask the server to run its queue for us (RFC 1985)."""
-        if not self.can_begin or self._transactions:
+        """
+        Ask the server to run its queue for us (RFC 1985); the answer is a ``CommandEnded``.
+
+        Raises:
+            LocalProtocolError: Something is under way.
+            DataError: The argument cannot stand in a command.
+
+        """
+        if not self.can_begin or not self.is_idle:
             msg = "ETRN cannot be sent now"
             raise LocalProtocolError(msg)
         self._waiting.append((commands.etrn(argument), self._on_etrn, None, "ETRN"))
@@ -311,7 +343,11 @@ class Client:
             if reply.code == _CLOSING:
                 self._on_closing(reply, stage)
                 return
-            handler(reply, argument)
+            try:
+                handler(reply, argument)
+            except PillarboxError as exc:
+                self._fail(exc, stage)
+                return
             if self._filling is not None:
                 self._settle()
             if self._waiting:
@@ -324,7 +360,7 @@ class Client:
     def _on_unasked(self, reply: Reply) -> None:
         """Take a reply to nothing: a farewell, the end of a content's welcome, or an attack."""
         if reply.code == _CLOSING:
-            self._on_closing(reply, "idle")
+            self._on_closing(reply, self._stage)
         elif self._filling is not None and not self._awaited and not reply.is_positive:
             self._on_interruption(reply)
         else:
@@ -341,6 +377,7 @@ class Client:
         """End the session on a refusal; for a while, or for ever, as the code says."""
         self._go(states.REFUSED, reply)
         scope = "account" if stage == "AUTH" else "site"
+        reply = self._without_secrets(reply)
         code = exit_code if reply.is_permanent else EX_TEMPFAIL
         trouble = Trouble(scope=scope, stage=stage, problem=problem, exit_code=code, reply=reply)
         self._end(states.REFUSED, trouble)
@@ -408,8 +445,7 @@ class Client:
             return
         if self._reader.has_leftover:
             # Purging it would hide the attack (NO STARTTLS, reliability N2).
-            msg = "the server sent plaintext behind its answer to STARTTLS"
-            raise RemoteProtocolError(msg)
+            raise RemoteProtocolError(_INJECTED)
         self._go(states.HANDSHAKE, reply)
         self._events.append(TlsRequested())
 
@@ -433,7 +469,13 @@ class Client:
             return
         self._go(states.AUTHENTICATE, reply)
         self.mechanism = chosen
-        line = commands.auth(chosen.name, chosen.initial_response())
+        response = chosen.initial_response()
+        if response is not None and len(response) > _MAX_INITIAL_RESPONSE:
+            # It answers the empty challenge instead (RFC 4954 4).
+            self._initial_response, response = response, None
+        line = commands.auth(chosen.name, response)
+        if response:
+            self._sent_secrets.append(line.split()[-1])
         self._send(line, self._on_auth, chosen, "AUTH")
 
     def _on_auth(self, reply: Reply, mechanism: Mechanism) -> None:
@@ -441,16 +483,41 @@ class Client:
             mechanism.finish()
             self._go(states.READY, reply)
             self._events.append(SessionReady(self.capabilities))
-        elif reply.is_intermediate:
+        elif reply.code == _CHALLENGE:
             self._go(states.AUTHENTICATE, reply)
             self._challenges += 1
             if self._challenges > _MAX_CHALLENGES:
                 raise RemoteProtocolError("the server's challenges do not end")
-            response = mechanism.step(_challenge_of(reply))
-            self._send(commands.auth_response(response), self._on_auth, mechanism, "AUTH")
+            line = commands.auth_response(self._answer(mechanism, reply))
+            self._sent_secrets.append(line[:-2])
+            self._send(line, self._on_auth, mechanism, "AUTH")
         else:
             problem = f"authentication failed (method {mechanism.name})"
+            if mechanism.error_text:
+                problem += f": {mechanism.error_text}"
             self._refuse(reply, "AUTH", problem, EX_NOPERM)
+
+    def _answer(self, mechanism: Mechanism, reply: Reply) -> bytes:
+        response, self._initial_response = self._initial_response, None
+        if response is not None:
+            return response
+        return mechanism.step(b"" if mechanism.ignores_challenge else _challenge_of(reply))
+
+    def _without_secrets(self, reply: Reply) -> Reply:
+        """Star out what the server echoes of our login (reliability L10)."""
+        lines = tuple(map(self._starred, reply.lines))
+        return Reply(reply.code, lines, reply.enhanced)
+
+    def _starred(self, text: bytes) -> bytes:
+        if not self._sent_secrets:
+            return text
+        credentials = self.options.credentials
+        secret = credentials.secret if credentials is not None else None
+        raw = secret.reveal().encode("utf-8", "surrogateescape") if secret is not None else b""
+        for word in (raw, *self._sent_secrets):
+            if word:
+                text = text.replace(word, b"*")
+        return text
 
     # -- within READY --------------------------------------------------------------------------
 
@@ -481,14 +548,11 @@ class Client:
             # DATA went in one group with a RCPT that nobody survived: RFC 2920 3.1 has us send
             # an empty content, which the server refuses.
             self._put(b".\r\n")
-            self._awaited.append((self._on_unwanted, transaction, "content"))
+            self._awaited.append((self._on_content, transaction, "content"))
             self._filling = None
             return
         self._needs_rset = True
         self._filling = None
-        self._end_transaction(transaction)
-
-    def _on_unwanted(self, _: Reply, transaction: Transaction) -> None:
         self._end_transaction(transaction)
 
     def _complete(self, transaction: Transaction) -> None:
@@ -552,12 +616,12 @@ class Client:
             stage=stage,
             problem="the server closes the connection",
             exit_code=EX_TEMPFAIL,
-            reply=reply,
+            reply=self._without_secrets(reply) if stage == "AUTH" else reply,
         )
         self._end(states.CLOSED, trouble)
 
     def _on_interruption(self, reply: Reply) -> None:
-        """The server answers a content that it has not seen the end of: it wants no more."""
+        """Take an answer to a content whose end was not sent: the server wants no more of it."""
         trouble = Trouble(
             scope="site",
             stage="content",
@@ -572,26 +636,38 @@ class Client:
             problem = "the server closed the connection in the middle of a reply"
         else:
             problem = "the server closed the connection"
-        stage = self.awaited or ("content" if self._filling else "idle")
-        trouble = Trouble(scope="site", stage=stage, problem=problem, exit_code=EX_TEMPFAIL)
+        trouble = Trouble(
+            scope="site", stage=self._stage, problem=problem, exit_code=EX_TEMPFAIL
+        )
         self._end(states.CLOSED, trouble)
 
-    def _break(self, exc: RemoteProtocolError) -> None:
-        self._end(states.BROKEN, self._as_trouble(exc))
+    @property
+    def _stage(self) -> str:
+        return self.awaited or ("content" if self._filling is not None else "idle")
 
-    def _as_trouble(self, exc: PillarboxError) -> Trouble:
-        received = getattr(exc, "received", b"")
-        problem = f"{exc.problem}: {printable(received)}" if received else exc.problem
-        return Trouble(
-            scope="site",
-            stage=self.awaited or "idle",
+    def _fail(self, exc: PillarboxError, stage: str) -> None:
+        """End the session on an error: theirs breaks it, with one of ours QUIT may be said."""
+        state, problem = states.REFUSED, exc.problem
+        if isinstance(exc, RemoteProtocolError):
+            state = states.BROKEN
+            if exc.received and stage != "AUTH":  # where it may be half of our password
+                problem = f"{problem}: {printable(self._starred(exc.received))}"
+        elif stage == "AUTH":
+            # The server waits for the answer to a challenge and would take QUIT for it.
+            state = states.CLOSED
+        trouble = Trouble(
+            scope="account" if isinstance(exc, CredentialError) else "site",
+            stage=stage,
             problem=problem,
             exit_code=exc.exit_code,
             advice=exc.advice,
         )
+        self._end(state, trouble)
 
     def _end(self, state: str, trouble: Trouble) -> None:
         """Give every transaction under way this trouble, and say that the session is over."""
+        if self.state == states.HANDSHAKE:
+            self._events.clear()  # of a TlsRequested that the driver has not taken yet
         self.state = state
         self._awaited.clear()
         self._waiting.clear()
@@ -611,8 +687,9 @@ def _challenge_of(reply: Reply) -> bytes:
     try:
         return a2b_base64(reply.lines[-1], strict_mode=True) if reply.lines[-1] else b""
     except Error as exc:
+        # Its bytes are not shown: a hostile server may have sent a secret back.
         msg = "the server's challenge is not base64"
-        raise RemoteProtocolError(msg, received=reply.lines[-1][:80]) from exc
+        raise RemoteProtocolError(msg) from exc
 
 
 def _no_nonce() -> str:

@@ -2,7 +2,8 @@
 Command lines: the one place that makes them (client) and takes them apart (server).
 
 Whatever goes in, exactly one line comes out: an argument with a control character, or with an
-octet above 127 where SMTPUTF8 was not agreed on, is refused here and nowhere else.
+octet above 127 where SMTPUTF8 was not agreed on, is refused here and nowhere else. Nor can a
+parameter bring another one along.
 """
 
 from __future__ import annotations
@@ -35,18 +36,22 @@ RSET = b"RSET\r\n"
 QUIT = b"QUIT\r\n"
 STARTTLS = b"STARTTLS\r\n"
 
-# msmtp's limit; RFC 5321 asks for 512, a bearer token needs 4,000 (RFC 7628 and practice).
+# msmtp's limit; RFC 5321 asks for 512, and the paths and parameters of DSN for more.
 _MAX_LINE = 8192
+_MAX_RESPONSE = 12288  # RFC 4954 4
 
-# Everything but the control characters; 8-bit octets get here only as parsed addresses.
-_ALLOWED = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100))
+_ASCII = bytes(range(0x20, 0x7F))
+_UTF8 = _ASCII + bytes(range(0x80, 0x100))
 
 
-def _line(command: bytes) -> bytes:
-    if command.translate(None, _ALLOWED):
-        msg = "a control character cannot stand in an SMTP command"
+def _line(command: bytes, allowed: bytes = _ASCII, limit: int = _MAX_LINE) -> bytes:
+    if command.translate(None, allowed):
+        if command.translate(None, _UTF8):
+            msg = "a control character cannot stand in an SMTP command"
+        else:
+            msg = "an address without an ASCII form cannot be said without SMTPUTF8"
         raise DataError(msg)
-    if len(command) > _MAX_LINE:
+    if len(command) > limit:
         msg = f"an SMTP command of {len(command)} octets is too long"
         raise DataError(msg)
     return command + b"\r\n"
@@ -57,6 +62,13 @@ def _ascii(text: str, what: str) -> bytes:
         msg = f"{what} must be ASCII"
         raise DataError(msg)
     return text.encode("ascii")
+
+
+def _word(text: str, what: str) -> bytes:
+    if " " in text:
+        msg = f"{what} must be one word, not {text!r}"
+        raise DataError(msg)
+    return _ascii(text, what)
 
 
 def hello(verb: str, name: str) -> bytes:
@@ -88,10 +100,10 @@ def mail(
         parts.append(b"SMTPUTF8")
     if "DSN" in offered:
         if envelope.ret:
-            parts.append(b"RET=" + _ascii(envelope.ret, "RET"))
+            parts.append(b"RET=" + _word(envelope.ret, "RET"))
         if envelope.envid:
             parts.append(b"ENVID=" + xtext(envelope.envid))
-    return _line(b" ".join(parts))
+    return _line(b" ".join(parts), _UTF8 if smtputf8 else _ASCII)
 
 
 def rcpt(forward_path: Mailbox, envelope: Envelope, offered: Capabilities) -> bytes:
@@ -99,11 +111,10 @@ def rcpt(forward_path: Mailbox, envelope: Envelope, offered: Capabilities) -> by
     smtputf8 = envelope.needs_smtputf8 and "SMTPUTF8" in offered
     command = b"RCPT TO:<" + forward_path.wire_form(smtputf8=smtputf8) + b">"
     if envelope.notify and "DSN" in offered:
-        command += b" NOTIFY=" + _ascii(envelope.notify, "NOTIFY")
+        command += b" NOTIFY=" + _word(envelope.notify, "NOTIFY")
         if not smtputf8:
-            original = forward_path.wire_form(smtputf8=False).decode("ascii")
-            command += b" ORCPT=rfc822;" + xtext(original)
-    return _line(command)
+            command += b" ORCPT=rfc822;" + _xtext(forward_path.wire_form(smtputf8=False))
+    return _line(command, _UTF8 if smtputf8 else _ASCII)
 
 
 def bdat(size_bytes: int, *, is_last: bool) -> bytes:
@@ -121,7 +132,7 @@ def auth(mechanism: str, initial_response: bytes | None) -> bytes:
 
 def auth_response(response: bytes) -> bytes:
     """Return the line that answers a challenge."""
-    return _line(_base64(response))
+    return _line(_base64(response), limit=_MAX_RESPONSE)
 
 
 def etrn(argument: str) -> bytes:
@@ -131,9 +142,12 @@ def etrn(argument: str) -> bytes:
 
 def xtext(text: str) -> bytes:
     """Return text as RFC 3461 4 spells it: ``+``, ``=`` and the unprintable as ``+XX``."""
-    octets = _ascii(text, "a DSN parameter")
+    return _xtext(_ascii(text, "a DSN parameter"))
+
+
+def _xtext(octets: bytes) -> bytes:
     return b"".join(
-        b"%c" % octet if 0x21 <= octet <= 0x7E and octet not in b"+=" else b"+%02X" % octet
+        b"%c" % octet if octet in _ASCII[1:] and octet not in b"+=" else b"+%02X" % octet
         for octet in octets
     )
 

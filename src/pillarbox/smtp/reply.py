@@ -70,7 +70,7 @@ class ReplyReader:
                 reply = self._take_line(line)
             if reply is not None:
                 return reply
-        if len(self._tail) > _MAX_CHALLENGE_LINE:
+        if len(self._tail) > _MAX_CHALLENGE_LINE + 1:  # a CR may be its last
             _fail("the server sent a line without end", self._tail)
         return None
 

@@ -2,9 +2,10 @@
 The states of a session, as tables: what may follow what, on which reply.
 
 Entering a state sends its command; the reply decides where to go. A reply that a row does not
-list ends the session: there is no edge that skips one, and none that leads to AUTH without
-``Client._may_authenticate`` (attack N3: a credential before TLS). Transactions have no states
-here: inside READY the queue of awaited replies is the state.
+list ends the session: there is no edge that skips one. AUTHENTICATE is entered from HELLO only,
+by ``Client._after_hello``, which takes the edge to STARTTLS while TLS is required and not there
+(attack N3: a credential before TLS). Transactions have no states here: inside READY the queue of
+awaited replies is the state.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CLOSED = "CLOSED"  # the server closed the connection, or 421 announced it
 BROKEN = "BROKEN"  # the protocol was violated: nothing may be sent
 
 # state -> class of the reply (first digit) -> the states that may follow.
-CLIENT = {
+CLIENT: dict[str, dict[int, tuple[str, ...]]] = {
     CONNECTED: {2: (HELLO,), 4: (REFUSED,), 5: (REFUSED,)},
     HELLO: {2: (STARTTLS, AUTHENTICATE, READY, REFUSED), 4: (REFUSED,), 5: (FALLBACK, REFUSED)},
     FALLBACK: {2: (READY, REFUSED), 4: (REFUSED,), 5: (REFUSED,)},

@@ -7,11 +7,12 @@ statuses. The first thing that fails a forward-path decides its status; nothing 
 
 from __future__ import annotations
 
-from pillarbox.errors import EX_DATAERR, EX_NOUSER, EX_TEMPFAIL, RemoteProtocolError
+from pillarbox.errors import EX_DATAERR, EX_NOUSER, EX_TEMPFAIL, DataError, RemoteProtocolError
 from pillarbox.mail.status import Trouble, bounced, deferred, delivered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pillarbox.errors import PillarboxError
     from pillarbox.mail.envelope import Envelope
     from pillarbox.mail.reply import Reply
     from pillarbox.mail.status import RecipientStatus
@@ -111,12 +112,25 @@ class Transaction:
             for index in self.open_paths:
                 forward_path = envelope.forward_paths[index]
                 if everybody or forward_path.needs_smtputf8:
-                    problem = f"the server takes no address like {path if everybody else forward_path}"
+                    culprit = path if everybody else forward_path
+                    problem = f"the server takes no address like {culprit}"
                     self._statuses[index] = bounced(
                         forward_path, _trouble("MAIL", f"{problem} (SMTPUTF8 is not offered)")
                     )
         if envelope.wants_dsn and "DSN" not in offered:
             self.warnings.append("the server does not offer DSN: no reports were asked for")
+
+    def fail_one(self, index: int, exc: PillarboxError) -> None:
+        """Give up one forward-path, which cannot be said to any server; the others go on."""
+        trouble = Trouble(
+            scope="recipient",
+            stage="RCPT",
+            problem=exc.problem,
+            exit_code=exc.exit_code,
+            advice=exc.advice,
+        )
+        make = bounced if isinstance(exc, DataError) else deferred
+        self._statuses[index] = make(self.envelope.forward_paths[index], trouble)
 
     def on_mail(self, reply: Reply, _: object) -> None:
         """Take the reply to MAIL."""
@@ -218,7 +232,12 @@ def _refuse_intermediate(reply: Reply, stage: str) -> None:
 
 
 def _trouble(
-    stage: str, problem: str, reply: Reply | None = None, *, scope: str = "message", advice: str = ""
+    stage: str,
+    problem: str,
+    reply: Reply | None = None,
+    *,
+    scope: str = "message",
+    advice: str = "",
 ) -> Trouble:
     if reply is not None and (not reply.is_permanent or reply.code == _BAD_SEQUENCE):
         exit_code = EX_TEMPFAIL
