@@ -14,7 +14,7 @@ from pillarbox.errors import (
     LocalProtocolError,
 )
 from pillarbox.secret import Secret
-from pillarbox.smtp.auth import Credentials
+from pillarbox.smtp.auth import MECHANISMS, Credentials, Mechanism, MechanismRow
 from pillarbox.smtp.client import Client
 from pillarbox.smtp.session import SessionOptions
 
@@ -129,6 +129,12 @@ def assert_nothing_secret(player):
         STARTED + f"S 250 x\nE refused AUTH account {EX_UNAVAILABLE}\n> quit\nC QUIT",
     ),
     ("250 is as good", {"starttls": True}, BEFORE_TLS + "S 250 go\nE tls"),
+    (
+        "offers of before are forgotten, HELO too",
+        STARTTLS,
+        STARTED + "S 500 x\nC HELO localhost\nS 250 x\n"
+        f"E refused AUTH account {EX_UNAVAILABLE}\n> quit\nC QUIT",
+    ),
     (
         "refused EHLO behind it",
         {"starttls": True},
@@ -291,6 +297,18 @@ def test_logs_in(options, script, size):
     ("432", SECURED, PLAIN + f"S 432 later\nE refused AUTH account {EX_TEMPFAIL}"),
     ("421", SECURED, PLAIN + f"S 421 bye\nE refused AUTH site {EX_TEMPFAIL}\n> quit"),
     ("354", SECURED, PLAIN + f"S 354 go\nE refused AUTH site {EX_PROTOCOL}\n> quit"),
+    (
+        "354 for a challenge",
+        SECURED,
+        LOGIN_ASKED + f"S 354 go\nE refused AUTH site {EX_PROTOCOL}\n> quit",
+    ),
+    (
+        "success before the server has proved itself",
+        LOGIN,
+        HELLO + "S 250-x\nS 250 AUTH SCRAM-SHA-256\n"
+        "C AUTH SCRAM-SHA-256 bixhPSxuPXRpbSxyPWZ5a28rZDJsYmJGZ09OUnY5cWt4ZGF3TA==\n"
+        f"S 235 ok\nE refused AUTH site {EX_PROTOCOL}\n> quit",
+    ),
     ("2200", SECURED, PLAIN + f"S 2200 ok\nE refused AUTH site {EX_PROTOCOL}\n> quit"),
     (
         "in the middle",
@@ -363,6 +381,27 @@ def test_endless_challenges_end(mechanism):
     assert client.next_event().trouble.exit_code == EX_PROTOCOL
 
 
+class Endless(Mechanism):
+    """A mechanism with an answer to everything."""
+
+    name = "ENDLESS"
+
+    def step(self, challenge):
+        """Answer."""
+        return challenge
+
+
+def test_endless_334_hits_a_limit(monkeypatch):
+    """Even a mechanism that would go on for ever answers four challenges (N6)."""
+    row = MechanismRow("ENDLESS", lambda _, __: Endless())
+    monkeypatch.setitem(MECHANISMS, "ENDLESS", row)
+    play(
+        {**SECURED, "mechanism": "endless"},
+        HELLO + "S 250-x\nS 250 AUTH ENDLESS\nC AUTH ENDLESS\n" + 4 * "S 334 eA==\nC eA==\n"
+        f"S 334 eA==\nE refused AUTH site {EX_PROTOCOL}\n> quit",
+    )
+
+
 def test_credential_that_cannot_be_sent_is_the_accounts_trouble():
     """A password with a line break (N10) is told of, without the password, and QUIT is said."""
     evil = Credentials("tim", Secret("hunter2\r\nMAIL FROM:<x>"), "mail.example.org", 587)
@@ -414,6 +453,7 @@ ECHOES = [
     b"454-hunter2-hunter2\r\n454 hunter2-hunter2\r\n",
     b"421 hunter2-hunter2\r\n",
     b"hunter2-hunter2\r\n",
+    b"x" * 70 + b"hunter2-hunter2\r\n",
     b"334 hunter2-hunter2\r\n",
     b"2200 hunter2-hunter2\r\n",
 ]

@@ -772,6 +772,17 @@ def test_refused_mail_command_spares_the_rest_of_a_long_envelope():
     assert client.is_idle
 
 
+def test_end_of_a_session_drops_what_was_not_sent_yet():
+    """Nothing of a long envelope is left to be said when the connection is gone."""
+    client = play({}, PIPELINING).client
+    paths = tuple(parse_mailbox(f"r{number}@example.org") for number in range(1000))
+    client.begin(Transaction(Envelope(address("me"), paths)))
+    client.receive_data(b"")
+    assert client.take_output() == b""
+    assert client.is_idle
+    assert len(client.next_event().transaction.statuses) == 1000
+
+
 # -- ETRN, and the contract with the driver ----------------------------------------------------
 
 
@@ -844,6 +855,12 @@ def test_unfinished_last_line_is_ended():
     client = play({}, GROUP + ACCEPTED).client
     client.send_content(b"no line end", is_last=True)
     assert client.take_output() == b"no line end\r\n.\r\n"
+    client.receive_data(b"250 ok\r\n")
+    client.begin(Transaction(Envelope(None, (address("a"),))))
+    client.take_output()
+    client.receive_data(b"250 ok\r\n250 ok\r\n354 go\r\n")
+    client.send_content(b".\r\n", is_last=True)
+    assert client.take_output() == b"..\r\n.\r\n"
 
 
 def test_transaction_to_nobody_ends_at_once():

@@ -182,6 +182,13 @@ def test_reply_without_end_hits_a_limit():
         read(b"250-x\r\n" * 101, None, reader)
 
 
+def test_limits_are_those_of_one_reply():
+    """A long session has as many replies as it likes."""
+    reader = ReplyReader()
+    for _ in range(100):
+        assert len(read(b"250-" + b"x" * 1000 + b"\r\n250 x\r\n", None, reader)) == 1
+
+
 # -- the cache ---------------------------------------------------------------------------------
 
 

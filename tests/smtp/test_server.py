@@ -384,6 +384,14 @@ def test_mail_command_that_is_refused(line, reply):
     assert talk.feed(b"RCPT TO:<c@d>\r\n").startswith(b"503")
 
 
+def test_size_and_name_at_their_limits():
+    """What is exactly as large as allowed is allowed."""
+    talk = Talk(options(max_size_bytes=1000))
+    assert talk.feed(b"EHLO " + b"x" * 256 + b"\r\n").startswith(b"501")
+    assert talk.feed(b"EHLO " + b"x" * 255 + b"\r\n").startswith(b"250")
+    assert talk.feed(b"MAIL FROM:<a@b> SIZE=1000\r\n").startswith(b"250")
+
+
 RECIPIENTS = [
     (b"<a@b>", {}),
     (b"<a@b> NOTIFY=NEVER", {"notify": "NEVER"}),

@@ -17,7 +17,7 @@ from pillarbox.smtp.server_session import (
     SessionEnded,
     TransactionEnded,
 )
-from server_talk import Talk, few_octets, opened, options
+from server_talk import Talk, few_octets, opened, options, ready
 
 CONTENTS = [
     (b".\r\n", b""),
@@ -98,6 +98,17 @@ def test_refused_first_chunk_says_so_once_its_octets_are_there():
     talk = opened(refusals={ContentStarted: (452, "disk full")})
     assert talk.feed(b"BDAT 8 LAST\r\nQUIT\r\n") == b""
     assert talk.feed(b"\r\nNOOP\r\n") == b"452 4.0.0 disk full\r\n250 2.0.0 Ok\r\n"
+
+
+def test_bdat_behind_refused_recipients_is_nobodys_fault():
+    """A pipelining client cannot know; one that sends BDAT without MAIL could."""
+    talk = ready(refusals={RecipientRequested: (550, "no such user")})
+    for _ in range(20):
+        said = talk.feed(b"MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 2 LAST\r\n\r\n")
+        assert [line[:3] for line in said.splitlines()] == [b"250", b"550", b"554"]
+    said = talk.feed(b"BDAT 2 LAST\r\n\r\n" * 20)
+    assert said.count(b"503 ") == 10
+    assert said.endswith(b"421 4.7.0 Too many errors\r\n")
 
 
 def test_content_is_streamed():

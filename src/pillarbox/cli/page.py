@@ -17,6 +17,9 @@ __all__ = ["Page"]
 
 _COLUMNS = 80
 
+# What cannot begin a line in Chinese: , . : ; ) ! and the enumeration comma, all of them wide.
+_CLOSING = "\uff0c\u3002\uff1a\uff1b\uff09\uff01\u3001"
+
 
 class Page:
     """
@@ -50,8 +53,10 @@ class Page:
         self._wrapped(self.text(key, **facts), "   ", "   ")
 
     def item(self, text: str, note: str = "") -> None:
-        """Print one point of a list."""
-        self._wrapped(f"{text} [{note}]" if note else text, "   - ", "     ")
+        """Print one point of a list, and a note below it."""
+        self._wrapped(text, "   - ", "     ")
+        if note:
+            print(f"     [{note}]")
 
     def row(self, name: str, value: str, note: str = "", width: int = 12) -> None:
         """Print a name and its value."""
@@ -82,7 +87,7 @@ def _words(text: str) -> Iterator[str]:
     for char in text:
         is_wide = _width(char) > 1
         # What closes or separates stays with what stands before it.
-        if word and (char == " " or (is_wide and char not in ",。:;)”、!")):
+        if word and (char == " " or (is_wide and char not in _CLOSING)):
             yield word
             word = ""
         word += char

@@ -44,6 +44,7 @@ from pillarbox.smtp.session import (
     TlsRequested,
     TransactionEnded,
 )
+from pillarbox.smtp.transaction import Transaction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 
     from pillarbox.smtp.auth import Credentials, Mechanism
     from pillarbox.smtp.session import SessionOptions
-    from pillarbox.smtp.transaction import Transaction
     from pillarbox.value import Value
 
     Handler = Callable[[Reply, Any], None]
@@ -341,7 +341,7 @@ class Client:
             self.replies_taken += 1
             handler, argument, stage = awaited.popleft()
             if reply.code == _CLOSING:
-                self._on_closing(reply, stage)
+                self._on_closing(reply, stage, argument)
                 return
             try:
                 handler(reply, argument)
@@ -610,7 +610,8 @@ class Client:
             self._put(line)
             awaited.append((handler, argument, stage))
 
-    def _on_closing(self, reply: Reply, stage: str) -> None:
+    def _on_closing(self, reply: Reply, stage: str, argument: object = None) -> None:
+        """Take 421, as the answer to a command (with what its handler would get) or to none."""
         trouble = Trouble(
             scope="site",
             stage=stage,
@@ -618,6 +619,9 @@ class Client:
             exit_code=EX_TEMPFAIL,
             reply=self._without_secrets(reply) if stage == "AUTH" else reply,
         )
+        answered = argument[0] if isinstance(argument, tuple) else argument
+        if isinstance(answered, Transaction):  # whose content was not taken, then
+            answered.fail(trouble, is_answered=True)
         self._end(states.CLOSED, trouble)
 
     def _on_interruption(self, reply: Reply) -> None:

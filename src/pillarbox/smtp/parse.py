@@ -242,7 +242,6 @@ def _recipient_parameters(
 ) -> RecipientParameters | Fault:
     notify, orcpt = "", ""
     for key, value in given.items():
-        fine = False
         if "DSN" not in offered or key not in ("NOTIFY", "ORCPT"):
             return Fault("unknown_parameter", f"Unknown parameter {key}")
         if key == "NOTIFY":

@@ -200,15 +200,26 @@ class Transaction:
             problem = f"the server did not accept the mail for {path}"
             self._refuse(index, _trouble("content", problem, reply, scope="recipient"))
 
-    def fail(self, trouble: Trouble, *, is_for_ever: bool = False) -> None:
-        """Give every forward-path without a status this trouble's."""
+    def fail(
+        self, trouble: Trouble, *, is_for_ever: bool = False, is_answered: bool = False
+    ) -> None:
+        """
+        Give every forward-path without a status this trouble's.
+
+        Args:
+            trouble: What happened.
+            is_for_ever: It is not worth trying again.
+            is_answered: The content was refused, so it is not in doubt.
+
+        """
         for index in self.open_paths:
             path = self.envelope.forward_paths[index]
             if is_for_ever:
                 self._statuses[index] = bounced(path, trouble)
             else:
                 # With pipelining the whole mail may be there before its RCPT is answered.
-                self._statuses[index] = deferred(path, trouble, is_in_doubt=self.is_complete)
+                is_in_doubt = self.is_complete and not is_answered
+                self._statuses[index] = deferred(path, trouble, is_in_doubt=is_in_doubt)
 
     def _refuse_all(self, trouble: Trouble) -> None:
         for index in self.open_paths:
