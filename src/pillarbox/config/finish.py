@@ -130,6 +130,9 @@ def _check(account: Account) -> None:
         _fail(account, "host not set", "add a line host NAME")
     if account.port is None and account.socket is None:
         _fail(account, "port not set", "add a line port NUMBER: LMTP has no port of its own")
+    if " " in account.domain or not account.domain.isascii():
+        place = account.where("domain")
+        _fail(account, f"domain must be one word of ASCII ({place})", "set it to a host name")
     if account.tls_key_file is not None and account.tls_cert_file is None:
         _fail(account, "tls_key_file requires tls_cert_file", "add a line tls_cert_file FILE")
     if account.tls_cert_file is not None and account.tls_key_file is None:

@@ -2,11 +2,14 @@
 What a provider's answer means and what to do about it, from the preset files.
 
 Codes are reused with other meanings from provider to provider, so the text is matched, the
-provider's own hints first and the generic ones last. This is read only when something failed:
-it may load ``re`` and ``tomllib``.
+provider's own hints first and the generic ones last; and a hint counts only where it was seen:
+what a text means in answer to AUTH says nothing of a RCPT. This is read only when something
+failed: it may load ``re`` and ``tomllib``.
 """
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 from pillarbox.value import Value
 
@@ -18,6 +21,22 @@ if TYPE_CHECKING:
 __all__ = ["Hint", "find_hint", "language_of"]
 
 _GENERIC = "generic.toml"
+
+# What a hint's stage takes in, in the words of ``mail.status.Trouble``. The three of a mail are
+# one: many servers refuse a sender only at RCPT, and a recipient only behind the content.
+_OF_A_MAIL = frozenset(("MAIL", "RCPT", "DATA", "BDAT", "content"))
+_STAGES = {
+    "connect": frozenset(("connect", "tls", "greeting", "EHLO", "STARTTLS")),
+    "auth": frozenset(("AUTH",)),
+    "mail": _OF_A_MAIL,
+    "rcpt": _OF_A_MAIL,
+    "data": _OF_A_MAIL,
+    "bounce": _OF_A_MAIL,  # seen in a notice of failure, and by relays that look at once
+}
+
+# Characters of a text that are looked at: expressions are matched against what a server wrote,
+# and must not be kept busy by it.
+_LOOKED_AT = 1024
 
 
 class Hint(Value):
@@ -42,21 +61,27 @@ class Hint(Value):
         self.fix = fix
 
 
-def find_hint(text: str, *, host: str, greeting: str = "", language: str = "en") -> Hint | None:
+def find_hint(
+    text: str, *, host: str, greeting: str = "", stage: str = "", language: str = "en"
+) -> Hint | None:
     """
     Return the hint for what a server said or how a connection failed, or None.
 
     Args:
-        text: The reply with its code, or the text of the failure.
+        text: The reply, beginning with its code, or the text of the failure.
         host: The relay host as configured.
         greeting: The server's greeting: it gives the provider away behind another name.
+        stage: The stage of the ``Trouble``; empty: unknown, so that every hint may apply.
         language: ``en`` or ``zh``.
 
     """
     import re
 
-    for preset in _presets(host, greeting):
+    text = text[:_LOOKED_AT]
+    for preset in _presets(host.lower().rstrip("."), greeting[:_LOOKED_AT]):
         for row in preset.get("error_hints", ()):
+            if not _fits(row, text, stage):
+                continue
             if re.search(row["regex"], text, re.IGNORECASE | re.DOTALL):
                 return Hint(
                     preset.get(f"name_{language}", ""),
@@ -67,6 +92,14 @@ def find_hint(text: str, *, host: str, greeting: str = "", language: str = "en")
     return None
 
 
+def _fits(row: Mapping[str, Any], text: str, stage: str) -> bool:
+    """Tell whether a hint may be about a text of that stage."""
+    if row["stage"] == "connect" and "code" not in row and text[:3].isdigit():
+        return False  # it is about a connection that failed, and this is a reply
+    return not stage or row["stage"] == "any" or stage in _STAGES[row["stage"]]
+
+
+@lru_cache(maxsize=8)
 def _presets(host: str, greeting: str) -> list[dict[str, Any]]:
     """Return the presets to ask, the provider's before the generic one."""
     import os
@@ -80,13 +113,23 @@ def _presets(host: str, greeting: str) -> list[dict[str, Any]]:
             continue
         with open(os.path.join(folder, name), "rb") as file:
             preset = tomllib.load(file)
-        hosts = {endpoint["host"] for endpoint in preset.get("endpoints", ())}
+        is_host = any(_is_host(endpoint["host"], host) for endpoint in preset.get("endpoints", ()))
         greets = preset.get("greeting")
-        if host in hosts or (greeting and greets and re.search(greets, greeting)):
+        if is_host or (greeting and greets and re.search(greets, greeting, re.IGNORECASE)):
             presets.append(preset)
     with open(os.path.join(folder, _GENERIC), "rb") as file:
         presets.append(tomllib.load(file))
     return presets
+
+
+def _is_host(endpoint: str, host: str) -> bool:
+    """Tell whether a host is an endpoint, in which ``{region}`` stands for any one label."""
+    head, brace, rest = endpoint.partition("{")
+    if not brace:
+        return host == endpoint
+    tail = rest.partition("}")[2]
+    label = host[len(head) : len(host) - len(tail)]
+    return host.startswith(head) and host.endswith(tail) and bool(label) and "." not in label
 
 
 def language_of(environment: Mapping[str, str]) -> str:
