@@ -79,6 +79,7 @@ SYNTAX = [
     ("default: postmaster", "root", ["postmaster"]),
     ("default: one, two", "root", ["one", "two"]),
     ("default: root\nroot: a@x.org", "cron", ["a@x.org"]),
+    ("default: admin\nadmin: ann, a@x.org", "root", ["ann", "a@x.org"]),
     ("default: default", "root", ["default"]),
     # A name that leads to itself is final, and so is one behind a backslash.
     ("root: root, a@x.org", "root", ["root", "a@x.org"]),

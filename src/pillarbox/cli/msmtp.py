@@ -35,12 +35,14 @@ _OWN_OPTIONS = (
     Option("read-recipients", long="read-recipients", short="t"),
     Option("read-envelope-from", long="read-envelope-from"),
     Option("mode", short="b", argument=REQUIRED),
+    # Else it would be short for --passwordeval, and run as a command.
+    Option("no-password", long="password", argument=OPTIONAL),
     *(Option("ignored", short=letter) for letter in "Gimn"),
     *(Option("ignored", short=letter, argument=REQUIRED) for letter in "ABhLOo"),
 )
 
 # What the command line cannot do yet; nothing is pretended.
-_NOT_YET = frozenset(("pretend", "debug", "serverinfo", "rmqs", "configure"))
+NOT_YET = frozenset(("configure",))
 
 
 def _setting_options() -> Iterator[Option]:
@@ -66,9 +68,25 @@ def main(arguments: Sequence[str]) -> int:
         return _print_version()
     if "help" in keys:
         return _print_help()
-    for key in _NOT_YET & keys:
+    for key in NOT_YET & keys:
         raise _NotYetError(f"--{key} is not part of this version")
-    return send_mail(_request(found, operands))
+    request = _request(found, operands)
+    if "serverinfo" in keys or "rmqs" in keys:
+        return _ask(request, dict(found))
+    return send_mail(request)
+
+
+def _ask(request: SendRequest, chosen: dict[str, str | None]) -> int:
+    """Run a mode that sends no mail."""
+    from pillarbox.cli.asking import show_server, start_remote_queue
+
+    if request.recipients:
+        raise UsageError("too many arguments: nothing is sent with --serverinfo or --rmqs")
+    if "rmqs" not in chosen:
+        return show_server(request)
+    if "serverinfo" in chosen:
+        raise UsageError("cannot use both --serverinfo and --rmqs")
+    return start_remote_queue(request, chosen["rmqs"] or "")
 
 
 class _NotYetError(PillarboxError):
@@ -83,6 +101,11 @@ def _request(found: list[tuple[str, str | None]], operands: list[str]) -> SendRe
             _take_setting(settings, key, value)
         elif key == "mode" and value != "m":
             raise UsageError(f"unsupported operation mode b{value}")
+        elif key == "no-password":
+            raise UsageError(
+                "there is no --password: every user of this machine could read it",
+                advice="use --passwordeval, or the keyword password in a file of mode 600",
+            )
         elif key != "ignored":
             chosen[key] = value or ""
     host_given = "host" in settings
@@ -98,12 +121,12 @@ def _request(found: list[tuple[str, str | None]], operands: list[str]) -> SendRe
         host_given=host_given,
         reads_recipients="read-recipients" in chosen,
         reads_sender="read-envelope-from" in chosen,
+        is_pretending="pretend" in chosen,
+        is_debugging="debug" in chosen,
     )
 
 
 def _take_setting(settings: dict[str, object], key: str, value: str | None) -> None:
-    if key == "dsn_return" and value == "hdrs":
-        value = "headers"  # the command line has two words for it, the file one
     try:
         taken = parse_setting(key, value)
     except ValueError as exc:
@@ -136,8 +159,8 @@ def _print_help() -> int:
     print("       msmtp [OPTION ...] -t [--] [RECIPIENT ...] < mail\n")
     print("Send a mail through an SMTP or LMTP server, as ~/.msmtprc and /etc/msmtprc say.\n")
     for option in _OWN_OPTIONS:
-        if option.key not in _NOT_YET and option.key != "ignored":
-            _print_option(option, _HELP.get(option.key, ""))
+        if option.key in _HELP:
+            _print_option(option, _HELP[option.key])
     texts = {field.name: field.help for field in FIELDS}
     for option in _setting_options():
         if option.key in texts:
@@ -152,6 +175,10 @@ _HELP = {
     "account": "Use this account.",
     "read-recipients": "Take recipients from To, Cc and Bcc as well.",
     "read-envelope-from": "Take the envelope sender from the From header.",
+    "pretend": "Print the account and what would be done, and do nothing.",
+    "debug": "Print the account and the dialogue with the server, without the login.",
+    "serverinfo": "Print what the server says of itself; send nothing, do not log in.",
+    "rmqs": "Ask the server to send what it holds for a host, @domain or #queue (ETRN).",
     "mode": "m: send a mail (the default); for programs that speak sendmail.",
 }
 

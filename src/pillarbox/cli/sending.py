@@ -13,14 +13,16 @@ from __future__ import annotations
 import os
 import sys
 
+from pillarbox.cli.main import tell
 from pillarbox.config.finish import finish_account, require_sender
 from pillarbox.config.load import Wishes, choose_account, load_files
 from pillarbox.delivery.submit import send_now
-from pillarbox.errors import DataError, InputOutputError, PillarboxError, UsageError
+from pillarbox.errors import EX_OK, DataError, InputOutputError, PillarboxError, UsageError
 from pillarbox.mail.address import parse_address_list
 from pillarbox.mail.envelope import Envelope
 from pillarbox.mail.message import read_message
 from pillarbox.mail.originate import recipient_fields
+from pillarbox.mail.reply import printable
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from pillarbox.mail.address import Mailbox
     from pillarbox.mail.headers import HeaderSection
 
-__all__ = ["SendRequest", "program_name", "send_mail"]
+__all__ = ["Prepared", "SendRequest", "prepare", "program_name", "send_mail", "show_account"]
 
 _DAEMON = "mailer-daemon"  # sendmail's way to say the null reverse-path
 
@@ -50,6 +52,8 @@ class SendRequest(Value):
         reads_recipients: Take recipients from the header as well (``-t``).
         reads_sender: Take the sender from the header (``--read-envelope-from``).
         envid: The envelope identifier for reports (RFC 3461); empty: none.
+        is_pretending: Say what would be done, and do nothing (``--pretend``).
+        is_debugging: Show account and dialogue (``--debug``).
 
     """
 
@@ -57,6 +61,8 @@ class SendRequest(Value):
         "account_name",
         "envid",
         "host_given",
+        "is_debugging",
+        "is_pretending",
         "reads_recipients",
         "reads_sender",
         "recipients",
@@ -75,6 +81,8 @@ class SendRequest(Value):
         reads_recipients: bool = False,
         reads_sender: bool = False,
         envid: str = "",
+        is_pretending: bool = False,
+        is_debugging: bool = False,
     ) -> None:
         self.settings = settings
         self.recipients = recipients
@@ -84,16 +92,35 @@ class SendRequest(Value):
         self.reads_recipients = reads_recipients
         self.reads_sender = reads_sender
         self.envid = envid
+        self.is_pretending = is_pretending
+        self.is_debugging = is_debugging
 
 
 def program_name() -> str:
     """Return the name that the program was called by, for its messages."""
-    return sys.argv[0].rpartition("/")[2] or "pillarbox"
+    return printable(sys.argv[0].rpartition("/")[2] or "pillarbox")
+
+
+class Prepared(Value):
+    """
+    An account that is ready to send, and how it was found.
+
+    Attributes:
+        account: The finished account.
+        story: What ``--pretend`` says about the choice, a line each.
+
+    """
+
+    __slots__ = ("account", "story")
+
+    def __init__(self, account: Account, story: tuple[str, ...]) -> None:
+        self.account = account
+        self.story = story
 
 
 def send_mail(request: SendRequest) -> int:
     """
-    Send the mail on standard input. Blocks.
+    Send the mail on standard input, or pretend to. Blocks.
 
     Returns:
         The exit code of the attempt.
@@ -108,6 +135,42 @@ def send_mail(request: SendRequest) -> int:
         msg = "the mail has no From header with an address in it"
         raise UsageError(msg, advice="give the sender with -f, or add a From header")
     recipients = _recipients(request, message.headers)
+    if not recipients and not request.is_pretending:
+        raise UsageError(
+            "no recipients found",
+            advice="name them on the command line, or use -t and a To, Cc or Bcc header",
+        )
+    prepared = prepare(request, header_sender)
+    account = prepared.account
+    if request.is_pretending or request.is_debugging:
+        show_account(request, prepared, is_sending=True)
+    expanded = _expanded(recipients, account)
+    if request.is_pretending:
+        return EX_OK
+    envelope = Envelope(
+        _reverse_path(require_sender(account)),
+        expanded,
+        ret=account.dsn_return or "",
+        envid=request.envid,
+        notify=account.dsn_notify or "",
+    )
+    show = print if request.is_debugging else None
+    outcome = send_now(account, envelope, message, environment=os.environ, show=show)
+    return _tell(outcome, account)
+
+
+def prepare(request: SendRequest, header_sender: str | None = None) -> Prepared:
+    """
+    Choose the account and make it ready. May run commands of the configuration.
+
+    Args:
+        request: What the command line asks for.
+        header_sender: The address in the mail's From header; None: there is none.
+
+    Raises:
+        ConfigError, InputOutputError: The configuration cannot be used.
+
+    """
     wishes = Wishes(
         request.settings,
         env=os.environ,
@@ -116,24 +179,47 @@ def send_mail(request: SendRequest) -> int:
         user_file=request.user_file,
         sender=header_sender if request.reads_sender else None,
     )
-    chosen, _ = choose_account(load_files(wishes), wishes)
+    files = load_files(wishes)
+    chosen, reason = choose_account(files, wishes)
     account = finish_account(chosen, wishes, header_sender)
-    envelope = Envelope(
-        _reverse_path(require_sender(account)),
-        _expanded(recipients, account),
-        ret=account.dsn_return or "",
-        envid=request.envid,
-        notify=account.dsn_notify or "",
-    )
-    outcome = send_now(account, envelope, message, environment=os.environ)
-    return _tell(outcome, account)
+    story: tuple[str, ...] = ()
+    if request.is_pretending or request.is_debugging:
+        from pillarbox.cli.pretend import file_lines
+
+        extracted = f"envelope from address extracted from mail: {header_sender}"
+        story = (
+            *file_lines(files),
+            *((extracted,) if request.reads_sender else ()),
+            reason or "using account specified on command line",
+            *((f"using account {account.name} from {account.origin}",) if account.origin else ()),
+        )
+    return Prepared(account, story)
+
+
+def show_account(request: SendRequest, prepared: Prepared, *, is_sending: bool) -> None:
+    """Print the account as ``--pretend`` does."""
+    from pillarbox.cli.pretend import account_lines
+
+    for line in prepared.story:
+        print(line)
+    for line in account_lines(prepared.account, is_sending=is_sending):
+        print(line)
+    if is_sending:
+        more = " and the mail" if request.reads_recipients else ""
+        print(f"reading recipients from the command line{more}")
 
 
 def _read_input(size: int) -> bytes:
-    try:
-        return os.read(0, size)
-    except OSError as exc:
-        raise InputOutputError(f"cannot read the mail: {exc.strerror}") from exc
+    while True:
+        try:
+            return os.read(0, size)
+        except BlockingIOError:
+            # Whoever has the other end made it non-blocking for both of us.
+            from select import select
+
+            select((0,), (), ())
+        except OSError as exc:
+            raise InputOutputError(f"cannot read the mail: {exc.strerror}") from exc
 
 
 def _remaining_input() -> int | None:
@@ -142,9 +228,10 @@ def _remaining_input() -> int | None:
 
     try:
         status = os.fstat(0)
-        return status.st_size - os.lseek(0, 0, os.SEEK_CUR) if S_ISREG(status.st_mode) else None
+        left = status.st_size - os.lseek(0, 0, os.SEEK_CUR) if S_ISREG(status.st_mode) else 0
     except OSError:
         return None
+    return left if left > 0 else None  # the files in /proc say that they have nothing
 
 
 def _header_sender(headers: HeaderSection) -> str | None:
@@ -166,11 +253,6 @@ def _recipients(request: SendRequest, headers: HeaderSection) -> list[Mailbox]:
     if request.reads_recipients:
         for value in recipient_fields(headers):
             found += parse_address_list(value)
-    if not found:
-        raise UsageError(
-            "no recipients found",
-            advice="name them on the command line, or use -t and a To, Cc or Bcc header",
-        )
     return found
 
 
@@ -198,14 +280,14 @@ def _tell(outcome: Outcome, account: Account) -> int:
         from pillarbox.delivery.report import failure_lines, log_line, write_log
 
         for warning in outcome.warnings:
-            print(f"{program}: warning: {warning}", file=sys.stderr)
+            tell(program, f"warning: {warning}")
         if outcome.exit_code:
             for line in failure_lines(outcome, account):
-                print(f"{program}: {line}", file=sys.stderr)
+                tell(program, line)
         try:
             write_log(account, log_line(outcome, account), is_success=outcome.exit_code == 0)
         except PillarboxError as exc:
             # The mail's fate is what the exit code tells, whatever became of the log.
-            print(f"{program}: {exc}", file=sys.stderr)
-            print(f"{program}: {exc.advice}", file=sys.stderr)
+            tell(program, exc.problem)
+            tell(program, exc.advice)
     return outcome.exit_code

@@ -8,6 +8,8 @@ option injection), so those that would are read and ignored, and long options ar
 
 from __future__ import annotations
 
+import os
+
 from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
 from pillarbox.cli.sending import SendRequest, send_mail
 from pillarbox.config.account import FIELD_BY_NAME
@@ -21,34 +23,41 @@ __all__ = ["OPTIONS", "main"]
 
 # In sendmail's order of the alphabet; "ignored" has no meaning here, or a dangerous one.
 OPTIONS = (
-    Option("ignored", short="A", argument=OPTIONAL),  # which of its configurations
+    Option("ignored", short="A", argument=REQUIRED),  # which of its configurations
     Option("ignored", short="B", argument=REQUIRED),  # body type: found out by looking
     Option("mode", short="b", argument=REQUIRED),
     Option("ignored", short="C", argument=REQUIRED),  # a configuration file
+    Option("ignored", short="c"),
     Option("ignored", short="D", argument=REQUIRED),  # a file for debug output
     Option("ignored", short="d", argument=OPTIONAL),
-    Option("ignored", short="e", argument=OPTIONAL),  # how to tell of errors: by exit code
+    Option("ignored", short="E", argument=REQUIRED),
+    Option("ignored", short="e", argument=REQUIRED),  # how to tell of errors: by exit code
     Option("full_name", short="F", argument=REQUIRED),
     Option("from", short="f", argument=REQUIRED),
     Option("from", short="r", argument=REQUIRED),
     Option("ignored", short="G"),
     Option("ignored", short="h", argument=REQUIRED),
+    Option("rebuild", short="I"),
     Option("ignored", short="i"),  # a line with one dot never ends the mail
     Option("ignored", short="L", argument=REQUIRED),
-    Option("ignored", short="M", argument=OPTIONAL),
+    Option("ignored", short="M", argument=REQUIRED),
     Option("ignored", short="m"),
     Option("notify", short="N", argument=REQUIRED),
     Option("ignored", short="n"),
     Option("ignored", short="O", argument=REQUIRED),  # any option, QueueDirectory among them
     Option("ignored", short="o", argument=REQUIRED),
     Option("ignored", short="p", argument=REQUIRED),
+    Option("ignored", short="Q", argument=REQUIRED),
     Option("flush", short="q", argument=OPTIONAL),
     Option("ret", short="R", argument=REQUIRED),
+    Option("ignored", short="s"),
+    Option("ignored", short="T"),
     Option("read_recipients", short="t"),
     Option("ignored", short="U"),
     Option("envid", short="V", argument=REQUIRED),
     Option("ignored", short="v"),
     Option("ignored", short="X", argument=REQUIRED),  # a file for the whole dialogue
+    Option("ignored", short="x"),
 )
 
 
@@ -62,9 +71,9 @@ def main(arguments: Sequence[str]) -> int:
                 "sendmail has no long options",
                 advice="msmtp's options are understood under the name msmtp only",
             )
-    found, operands = parse_options(arguments, OPTIONS)
+    found, operands = parse_options(arguments, OPTIONS, is_posix="POSIXLY_CORRECT" in os.environ)
     chosen = {key: value or "" for key, value in found}
-    mode = chosen.get("mode", "m")
+    mode = "i" if "rebuild" in chosen else chosen.get("mode", "m")
     if mode == "p":
         from pillarbox.cli import mailq
 
@@ -75,7 +84,7 @@ def main(arguments: Sequence[str]) -> int:
         return newaliases.main(())
     if mode != "m":
         raise _UnsupportedModeError(f"operation mode -b{mode} is not supported")
-    if "flush" in chosen and not operands:
+    if "flush" in chosen and not operands and "read_recipients" not in chosen:
         return 0  # nothing is ever queued
     return send_mail(
         SendRequest(
@@ -95,19 +104,16 @@ def _settings(chosen: dict[str, str]) -> dict[str, object]:
     """Return the few settings that a caller of sendmail may make."""
     settings: dict[str, object] = {}
     rows = (
-        ("from", "from", str),
-        ("full_name", "from_full_name", str),
-        ("notify", "dsn_notify", str.lower),
-        ("ret", "dsn_return", _return_word),
+        ("-f", "from", "from", str),
+        ("-F", "full_name", "from_full_name", str),
+        ("-N", "notify", "dsn_notify", str.lower),
+        ("-R", "ret", "dsn_return", str.lower),
     )
-    for key, name, convert in rows:
+    for option, key, name, convert in rows:
         if key in chosen:
             try:
                 settings[name] = FIELD_BY_NAME[name].parse(convert(chosen[key]))
             except ValueError as exc:
-                raise UsageError(f"invalid argument {chosen[key]!r}: {exc}") from exc
+                msg = f"invalid argument {chosen[key]!r} for {option}: {exc}"
+                raise UsageError(msg) from exc
     return settings
-
-
-def _return_word(text: str) -> str:
-    return "headers" if text.lower() == "hdrs" else text.lower()

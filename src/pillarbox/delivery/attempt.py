@@ -14,11 +14,23 @@ from __future__ import annotations
 
 from time import monotonic
 
-from pillarbox.errors import CertificateError, NetworkError, PillarboxError, TlsError
+from pillarbox.errors import (
+    CertificateError,
+    DeadlineError,
+    NetworkError,
+    PillarboxError,
+    TlsError,
+)
 from pillarbox.mail.status import Trouble
 from pillarbox.net.dial import dial
 from pillarbox.smtp.client import Client
-from pillarbox.smtp.session import SessionReady, SessionRefused, TlsRequested, TransactionEnded
+from pillarbox.smtp.session import (
+    CommandEnded,
+    SessionReady,
+    SessionRefused,
+    TlsRequested,
+    TransactionEnded,
+)
 from pillarbox.smtp.transaction import Transaction
 from pillarbox.value import Value
 
@@ -28,8 +40,10 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from pillarbox.delivery.route import Route
+    from pillarbox.delivery.trace import Trace
     from pillarbox.mail.envelope import Envelope
     from pillarbox.mail.message import Content
+    from pillarbox.mail.reply import Reply
     from pillarbox.mail.status import RecipientStatus
     from pillarbox.net.stream import Stream
 
@@ -38,6 +52,8 @@ __all__ = ["Connection", "Mail", "MailEnded"]
 # Seconds. A person waits for the first; a kernel gives up after 130 on its own.
 _CONNECT_S = 60.0
 _HANDSHAKE_S = 60.0
+# A greeting that takes longer is looked into. Tarpits take longer, too, and are waited for.
+_QUIET_S = 2.0
 # RFC 5321 4.5.3.2.5: three minutes for a piece of the content.
 _WRITE_S = 180.0
 _PIECE = 1 << 16
@@ -83,6 +99,10 @@ class Connection:
     """
     A connection along a route.
 
+    Args:
+        route: The way.
+        trace: Told of every octet that goes over it; None: nobody is.
+
     Attributes:
         trouble: Why the connection is of no further use, or None.
         client: The session, once there is one: its capabilities and greeting.
@@ -90,8 +110,9 @@ class Connection:
 
     """
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, trace: Trace | None = None) -> None:
         self.route = route
+        self._trace = trace
         self.trouble: Trouble | None = None
         self.client: Client | None = None
         self.stream: Stream | None = None
@@ -134,6 +155,27 @@ class Connection:
                     self.trouble = event.trouble
         return self.trouble
 
+    def ask(self, argument: str) -> Reply | None:
+        """
+        Send ETRN with this argument (RFC 1985) and return its answer; None: see ``trouble``.
+
+        Raises:
+            DataError: The argument cannot stand in a command.
+
+        """
+        client, stream = self.client, self.stream
+        if client is None or stream is None or not self._is_ready:
+            return None
+        client.etrn(argument)
+        while self.trouble is None:
+            self._exchange(client, stream)
+            while (event := client.next_event()) is not None:
+                if isinstance(event, CommandEnded):
+                    return event.reply
+                if isinstance(event, SessionRefused):
+                    self.trouble = event.trouble
+        return None
+
     def deliver(self, mails: Iterable[Mail]) -> Iterator[MailEnded]:
         """
         Send mails and yield what became of each, in the order in which that is known.
@@ -149,6 +191,8 @@ class Connection:
         has_more = True
         self._limit = monotonic() + _SILENCE_S
         while self.trouble is None:
+            # First, so that the next mail's commands go behind the end of this one's content.
+            self._give_content(client, chunks)
             while has_more and client.can_begin:
                 mail = next(waiting, None)
                 if mail is None:
@@ -158,7 +202,6 @@ class Connection:
                 if (ended := self._begin(client, mail)) is not None:
                     yield ended
                 self._give_content(client, chunks)
-            self._give_content(client, chunks)
             if client.is_idle and not has_more:
                 break
             self._exchange(client, stream)
@@ -176,6 +219,8 @@ class Connection:
             try:
                 if output:
                     stream.write(output, monotonic() + _FAREWELL_S)
+                    if self._trace is not None:
+                        self._trace.sent(output, is_login=False)
             except PillarboxError:
                 pass  # the farewell is a courtesy: everything was decided before it
         stream.close()
@@ -209,35 +254,63 @@ class Connection:
         return None
 
     def _give_content(self, client: Client, chunks: Iterator[tuple[bytes, bool]]) -> None:
-        while client.wants_content:
-            try:
-                chunk, is_last = next(chunks)
-            except PillarboxError as exc:
-                # Half a mail must never look whole: nothing that could end it is sent.
-                self._fail(_as_trouble(exc, "content", scope="message"))
-                return
-            client.send_content(chunk, is_last=is_last)
+        """Give the next chunk if it is wanted; one at a time, as two would be copied into one."""
+        if not client.wants_content:
+            return
+        try:
+            chunk, is_last = next(chunks)
+        except PillarboxError as exc:
+            # Half a mail must never look whole: nothing that could end it is sent.
+            self._fail(_as_trouble(exc, "content", scope="message"))
+            return
+        client.send_content(chunk, is_last=is_last)
 
     def _exchange(self, client: Client, stream: Stream) -> None:
         """Write what is to be written, then read until a reply is taken, if one is awaited."""
         try:
-            if client.expects_silence or client.awaited == "BDAT":
-                while stream.has_input() and self.trouble is None:
-                    self._read(client, stream, monotonic() + _FAREWELL_S)
+            # Once: at the end of the stream there is input for ever.
+            if (client.expects_silence or client.awaited == "BDAT") and stream.has_input():
+                self._read(client, stream, monotonic() + _FAREWELL_S)
+            is_login = client.awaited == "AUTH"
             output = client.take_output()
             if output:
                 self._write(stream, output)
+                if self._trace is not None:
+                    self._trace.sent(output, is_login=is_login)
             if client.awaited and not client.wants_content:
                 taken = client.replies_taken
                 deadline = self._deadline(client.patience_s)
+                if client.awaited == "greeting" and not stream.is_secured:
+                    self._hear_greeting(client, stream, deadline)
                 while client.replies_taken == taken and client.awaited:
                     self._read(client, stream, deadline)
         except NetworkError as exc:
             self._last_words(client, stream)
             client.connection_lost(_as_trouble(exc, client.awaited or "content"))
 
+    def _hear_greeting(self, client: Client, stream: Stream, deadline: float) -> None:
+        """Take the start of the greeting; when there is none, find out whether TLS is awaited."""
+        now = monotonic()
+        try:
+            # Half of a short time-out is left for the finding out.
+            limit = min(now + _QUIET_S, (now + deadline) / 2)
+            self._read(client, stream, limit)
+        except DeadlineError:
+            from pillarbox.delivery.probe import find_tls
+
+            trouble = find_tls(self.route, deadline)
+            if stream.has_input():
+                # A greeting that came meanwhile is the better answer. It came in time, although
+                # the finding out may have taken all that was left.
+                self._read(client, stream, monotonic() + _FAREWELL_S)
+            elif trouble is not None:
+                client.connection_lost(trouble)
+
     def _read(self, client: Client, stream: Stream, deadline: float) -> None:
-        client.receive_data(stream.read(deadline))
+        data = stream.read(deadline)
+        if self._trace is not None:
+            self._trace.received(data)
+        client.receive_data(data)
 
     def _write(self, stream: Stream, output: bytes) -> None:
         if len(output) <= _PIECE:
@@ -250,8 +323,9 @@ class Connection:
     def _last_words(self, client: Client, stream: Stream) -> None:
         """Hear why the server closed the connection that we could not write to."""
         try:
-            if stream.has_input():
-                client.receive_data(stream.read(monotonic() + _FAREWELL_S))
+            # The mere end of the stream would hide why the connection failed.
+            if stream.has_input() and (words := stream.read(monotonic() + _FAREWELL_S)):
+                client.receive_data(words)
         except PillarboxError:
             pass  # it said nothing; the failure to write is the whole story
 

@@ -10,38 +10,48 @@ The engines say what happened; what follows from it is decided here and nowhere 
 
 from __future__ import annotations
 
-from pillarbox.errors import EX_DATAERR, EX_NOUSER, EX_OK, EX_TEMPFAIL
+from pillarbox.errors import EX_DATAERR, EX_NOPERM, EX_NOUSER, EX_OK, EX_TEMPFAIL
 from pillarbox.mail.status import BOUNCED, DEFERRED, Trouble, bounced, deferred
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pillarbox.config.hints import Hint
     from pillarbox.mail.status import RecipientStatus
 
-__all__ = ["apply_retry_class", "exit_code_of"]
+__all__ = ["apply_hint", "exit_code_of"]
 
 # Stages in which a refusal is about the mail or a recipient, so that it may be for ever.
 _MAIL_STAGES = frozenset(("MAIL", "RCPT", "DATA", "BDAT", "content"))
 
+# RFC 4954 6: login or encryption required, mechanism too weak, credentials invalid. Whatever
+# command they answer, they speak of the account: another login lets the same mail through.
+_LOGIN_CODES = frozenset((530, 534, 535, 538))
 
-def apply_retry_class(status: RecipientStatus, retry: str) -> RecipientStatus:
+
+def apply_hint(status: RecipientStatus, hint: Hint | None) -> RecipientStatus:
     """
-    Return the status in the light of what the provider's reply is known to mean.
+    Return the status in the light of what the server's reply is known to mean.
 
     Args:
-        status: A status that is not delivered.
-        retry: The retry class of the hint that matched its reply (``config.hints``).
+        status: A status of an attempt.
+        hint: What ``config.hints`` knows of its reply; None: nothing. Only a provider's own
+            hint overrules the class of a reply; a generic one explains it.
 
     """
     trouble = status.trouble
     if trouble is None or trouble.reply is None or trouble.stage not in _MAIL_STAGES:
         return status
-    if retry == "no" and status.action == DEFERRED:
+    if trouble.reply.code in _LOGIN_CODES:
+        return deferred(status.forward_path, _changed(trouble, EX_NOPERM, scope="account"))
+    if hint is None or not hint.provider:
+        return status
+    if hint.retry == "no" and status.action == DEFERRED:
         code = EX_NOUSER if trouble.scope == "recipient" else EX_DATAERR
-        return bounced(status.forward_path, _with_exit_code(trouble, code))
-    if retry != "no" and status.action == BOUNCED:
-        return deferred(status.forward_path, _with_exit_code(trouble, EX_TEMPFAIL))
+        return bounced(status.forward_path, _changed(trouble, code))
+    if hint.retry != "no" and status.action == BOUNCED:
+        return deferred(status.forward_path, _changed(trouble, EX_TEMPFAIL))
     return status
 
 
@@ -50,17 +60,24 @@ def exit_code_of(statuses: Iterable[RecipientStatus]) -> int:
     Return the one exit code for several recipients.
 
     Zero when all are delivered. Else "try again" wins over "never", because a caller that tries
-    again loses nothing; and the first of what is left names the failure.
+    again loses nothing: first 75, then the code of the first that is deferred for another reason
+    (a login, a certificate), and the first of all when none is.
     """
-    codes = [status.trouble.exit_code for status in statuses if status.trouble is not None]
-    if not codes:
-        return EX_OK
-    return EX_TEMPFAIL if EX_TEMPFAIL in codes else codes[0]
+    codes: list[int] = []
+    waiting: list[int] = []
+    for status in statuses:
+        if status.trouble is not None:
+            codes.append(status.trouble.exit_code)
+            if status.action == DEFERRED:
+                waiting.append(status.trouble.exit_code)
+    if EX_TEMPFAIL in codes:
+        return EX_TEMPFAIL
+    return next(iter(waiting or codes), EX_OK)
 
 
-def _with_exit_code(trouble: Trouble, exit_code: int) -> Trouble:
+def _changed(trouble: Trouble, exit_code: int, *, scope: str = "") -> Trouble:
     return Trouble(
-        scope=trouble.scope,
+        scope=scope or trouble.scope,
         stage=trouble.stage,
         problem=trouble.problem,
         exit_code=exit_code,

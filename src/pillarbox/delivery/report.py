@@ -1,14 +1,15 @@
 """
 What a person and a log file are told of an outcome.
 
-Every text from a server passes through here on its way out: control characters are shown as
-escapes, and the secret, should the server have echoed it, is starred out.
+Every text from a server passes through here on its way out: the secret, should the server have
+echoed it, is starred out, and then control characters are shown as escapes. In that order: an
+escape or a cut in the middle of the secret would hide it from the one who looks for it.
 """
 
 from __future__ import annotations
 
 from pillarbox.errors import EX_NAMES, InputOutputError
-from pillarbox.mail.reply import printable
+from pillarbox.mail.reply import Reply, printable
 from pillarbox.mail.status import DELIVERED
 
 TYPE_CHECKING = False
@@ -17,54 +18,113 @@ if TYPE_CHECKING:
 
     from pillarbox.config.account import Account
     from pillarbox.delivery.submit import Outcome
-    from pillarbox.mail.status import RecipientStatus
+    from pillarbox.mail.status import RecipientStatus, Trouble
     from pillarbox.secret import Secret
 
-__all__ = ["failure_lines", "log_line", "mask", "write_log"]
+__all__ = ["failure_lines", "log_line", "mask", "trouble_lines", "write_log"]
 
 _DEFAULT_TIME_FORMAT = "%b %d %H:%M:%S"
 _LOCK_S = 10.0
+# Characters of one value (an address has 254 octets), and of all the lines of a reply.
+_MAX_SHOWN = 1000
+_MAX_QUOTED = 4000
 
-# What would end a value that stands without quotes.
+# What would end a value that stands without quotes, and what begins an escape.
 _ESCAPED = {ord(char): f"\\x{ord(char):02x}" for char in "\\ ',"}
+
+_MASKED = b"***"
+_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
+# Characters of base64 by which a secret is known; fewer are met by chance.
+_TELLING = 4
 
 
 def failure_lines(outcome: Outcome, account: Account) -> Iterator[str]:
     """Yield what is printed, a line each, when not everybody got the mail."""
-    told: list[object] = []
+    told: set[object] = set()
     is_partial = any(status.action == DELIVERED for status in outcome.statuses)
     for status, hint in zip(outcome.statuses, outcome.hints, strict=True):
         trouble = status.trouble
         if trouble is None or trouble in told:
             continue
-        told.append(trouble)
-        yield mask(printable(trouble.problem), outcome.secret)
-        for line in trouble.reply.text_lines() if trouble.reply is not None else ():
-            yield f"server message: {mask(line, outcome.secret)}"
-        if status.is_in_doubt:
+        told.add(trouble)
+        yield from trouble_lines(trouble, outcome.secret)
+        if status.is_in_doubt and trouble.reply is None:
             yield "the mail was sent whole, but the server's answer was lost: it may have arrived"
-        if trouble.advice:
-            yield f"advice: {trouble.advice}"
-        if hint is not None and (hint.provider or not trouble.advice):
+        if hint is not None and hint not in told and (hint.provider or not trouble.advice):
+            told.add(hint)
             provider = f"{hint.provider}: " if hint.provider else ""
             yield f"hint: {provider}{hint.cause}"
             yield f"what to do: {hint.fix}"
     origin = f" (account {account.name} from {account.origin})" if account.origin else ""
     whom = " to all recipients" if is_partial else ""
-    yield f"could not send mail{whom}{origin}"
+    yield printable(f"could not send mail{whom}{origin}", _MAX_SHOWN)
 
 
-def mask(text: str, secret: Secret | None) -> str:
-    """Return the text with the secret, raw or in base64, starred out."""
-    if secret is None or not secret.reveal():
-        return text
+def trouble_lines(trouble: Trouble, secret: Secret | None) -> Iterator[str]:
+    """Yield what happened, what the server said, and what to do, a line each."""
+    yield _shown(trouble.problem, secret)
+    for line in _reply_lines(trouble.reply, secret):
+        yield f"server message: {line}"
+    if trouble.advice:
+        yield f"advice: {_shown(trouble.advice, secret)}"
+
+
+def mask(data: bytes, secret: Secret | None) -> bytes:
+    """
+    Return what a server sent with the secret starred out.
+
+    It is found as it is, and in base64 wherever it begins there: a server that does not know
+    AUTH quotes the whole line, in which the user name stands before the password. Its first
+    part is found where the data was cut, at the end.
+    """
+    raw = secret.reveal().encode("utf-8", "surrogateescape") if secret is not None else b""
+    if not raw:
+        return data
+    data = _without_cut(data.replace(raw, _MASKED), raw)
+    for core in _base64_cores(raw):
+        data = _without_cut(data, core)
+        start = data.find(core)
+        while start >= 0:
+            end = start + len(core)
+            # The characters beside it hold the rest of its bits.
+            while start and data[start - 1] in _BASE64:
+                start -= 1
+            while end < len(data) and data[end] in _BASE64:
+                end += 1
+            data = data[:start] + _MASKED + data[end:]
+            start = data.find(core)
+    return data
+
+
+def _without_cut(data: bytes, form: bytes) -> bytes:
+    """Return the data without a part of ``form`` at its end that the rest was cut off from."""
+    for length in range(len(form) - 1, _TELLING - 1, -1):
+        if data.endswith(form[:length]):
+            return data[:-length] + _MASKED
+    return data
+
+
+def _base64_cores(raw: bytes) -> Iterator[bytes]:
+    """Yield what of the secret's base64 no neighbour changes, behind 0, 1 and 2 octets."""
     from binascii import b2a_base64
 
-    raw = secret.reveal()
-    encoded = b2a_base64(raw.encode("utf-8", "surrogateescape"), newline=False).decode("ascii")
-    for form in (raw, encoded):
-        text = text.replace(form, "***")
-    return text
+    for before in range(3):
+        encoded = b2a_base64(bytes(before) + raw, newline=False)
+        core = encoded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
+        if len(core) >= _TELLING:
+            yield core
+
+
+def _reply_lines(reply: Reply | None, secret: Secret | None) -> list[str]:
+    """Return the lines of a reply, safe to show; none for None."""
+    if reply is None:
+        return []
+    return Reply(reply.code, tuple(mask(line, secret) for line in reply.lines)).text_lines()
+
+
+def _shown(text: str, secret: Secret | None) -> str:
+    """Return a sentence that may quote the server, safe to show."""
+    return printable(mask(text.encode("utf-8", "surrogatepass"), secret), _MAX_SHOWN)
 
 
 def log_line(outcome: Outcome, account: Account) -> str:
@@ -73,7 +133,8 @@ def log_line(outcome: Outcome, account: Account) -> str:
 
     Values are escaped so that a record is one line and a quote inside a value ends nothing.
     """
-    where = f"host={_plain(account.host)}" if account.host else f"socket={account.socket}"
+    name, value = ("host", account.host) if account.host else ("socket", account.socket or "")
+    where = f"{name}={_plain(value)}"
     parts = [where, f"tls={_on_off(account.tls)}", f"auth={_on_off(account.auth != 'off')}"]
     if account.auth != "off" and account.user:
         parts.append(f"user={_plain(account.user)}")
@@ -85,11 +146,12 @@ def log_line(outcome: Outcome, account: Account) -> str:
     if outcome.exit_code == 0:
         parts.append(f"mailsize={outcome.size_bytes}")
     if decisive.reply is not None:
-        lines = "\\n".join(_quoted(line) for line in decisive.reply.text_lines())
-        text = mask(lines, outcome.secret)
+        lines = _reply_lines(decisive.reply, outcome.secret)
+        text = _quoted("\\n".join(lines))
         parts += [f"smtpstatus={decisive.reply.code}", f"smtpmsg='{text}'"]
     if decisive.trouble is not None:
-        parts.append(f"errormsg='{_quoted(decisive.trouble.problem)}'")
+        problem = _shown(decisive.trouble.problem, outcome.secret)
+        parts.append(f"errormsg='{_quoted(problem)}'")
     parts.append(f"exitcode={EX_NAMES.get(outcome.exit_code, str(outcome.exit_code))}")
     return " ".join(parts)
 
@@ -108,17 +170,14 @@ def write_log(account: Account, line: str, *, is_success: bool) -> None:
         _write_syslog(account.syslog, line, is_success=is_success)
     if not account.logfile:
         return
-    record = f"{_time(account.logfile_time_format)}{line}\n"
+    record = f"{_time(account.logfile_time_format)}{line}\n".encode()
     try:
         if account.logfile == "-":
-            from sys import stdout
-
-            stdout.write(record)
-            stdout.flush()
+            _write(1, record)
         else:
-            _append(account.logfile, record.encode("utf-8", "surrogateescape"))
+            _append(account.logfile, record)
     except OSError as exc:
-        reason = f"cannot log to {account.logfile}: {exc.strerror}"
+        reason = f"cannot log to {printable(account.logfile)}: {exc.strerror}"
         raise InputOutputError(reason, advice=f"log info was: {line}") from exc
 
 
@@ -135,7 +194,9 @@ def _append(path: str, record: bytes) -> None:
     import os
     from time import monotonic, sleep
 
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    # A pipe that nobody reads must not hold us: the mail is on its way already.
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY, 0o644)
     try:
         limit = monotonic() + _LOCK_S
         while True:
@@ -146,10 +207,16 @@ def _append(path: str, record: bytes) -> None:
                 if monotonic() > limit:
                     raise
                 sleep(0.05)
-        while record:
-            record = record[os.write(descriptor, record) :]
+        _write(descriptor, record)
     finally:
         os.close(descriptor)
+
+
+def _write(descriptor: int, record: bytes) -> None:
+    from os import write
+
+    while record:
+        record = record[write(descriptor, record) :]
 
 
 def _write_syslog(facility: str, line: str, *, is_success: bool) -> None:
@@ -166,7 +233,11 @@ def _time(pattern: str | None) -> str:
         return ""
     from time import strftime
 
-    return strftime(pattern or _DEFAULT_TIME_FORMAT) + " "
+    try:
+        text = strftime(pattern or _DEFAULT_TIME_FORMAT)
+    except ValueError:  # also for a pattern that the locale cannot encode
+        text = strftime(_DEFAULT_TIME_FORMAT)
+    return printable(text, _MAX_SHOWN) + " "  # %n is a line end
 
 
 def _on_off(is_on: bool) -> str:  # noqa: FBT001 (a word for a truth value)
@@ -175,9 +246,9 @@ def _on_off(is_on: bool) -> str:  # noqa: FBT001 (a word for a truth value)
 
 def _plain(value: str) -> str:
     """Return a value that stands without quotes: blanks and quotes in it are escaped."""
-    return printable(value, 1000).translate(_ESCAPED)
+    return printable(value.translate(_ESCAPED), _MAX_SHOWN)
 
 
 def _quoted(value: str) -> str:
-    """Return a value that stands in single quotes."""
-    return printable(value, 1000).replace("'", "?")
+    """Return a value, safe to show, that stands in single quotes."""
+    return printable(value.replace("'", "?"), _MAX_QUOTED)

@@ -101,7 +101,8 @@ class Route(Value):
             hello_name=account.domain or "localhost",
             is_lmtp=account.protocol == "lmtp",
             starttls=account.tls and account.tls_starttls,
-            is_secured=self.tls_is_implicit or bool(self.endpoint.socket_path),
+            # A unix socket needs no TLS, but where TLS was asked for it is not gone without.
+            is_secured=self.tls_is_implicit or bool(account.socket and not account.tls),
             credentials=credentials,
             mechanism="" if account.auth == "on" else account.auth,
             may_send_secret_in_clear=self._may_send_secret_in_clear(),
@@ -112,8 +113,16 @@ class Route(Value):
     def _may_send_secret_in_clear(self) -> bool:
         """Tell whether a password may cross an open connection: on this machine, or by order."""
         account = self.account
-        is_local = account.host in ("localhost", "::1") or account.host.startswith("127.")
+        # A proxy would look for "localhost" on its own machine.
+        is_local = _is_this_machine(account.host) and not account.proxy_host
         return not account.tls and (is_local or account.allow_plaintext_auth)
+
+
+def _is_this_machine(host: str) -> bool:
+    """Tell whether a host is a loopback address, and no name that only begins like one."""
+    parts = host.split(".")
+    is_address = len(parts) == 4 and host.isascii() and all(map(str.isdecimal, parts))
+    return (is_address and parts[0] == "127") or host.lower() in ("localhost", "::1", "[::1]")
 
 
 def _fresh_nonce() -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pillarbox.config.secrets import find_secret
 from pillarbox.delivery.attempt import Connection, Mail
-from pillarbox.delivery.policy import apply_retry_class, exit_code_of
+from pillarbox.delivery.policy import apply_hint, exit_code_of
 from pillarbox.delivery.route import Route
 from pillarbox.mail.originate import (
     HeaderWishes,
@@ -24,7 +24,7 @@ from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from pillarbox.config.account import Account
     from pillarbox.config.hints import Hint
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pillarbox.mail.status import RecipientStatus
     from pillarbox.secret import Secret
 
-__all__ = ["Outcome", "send_now"]
+__all__ = ["Outcome", "connect_for", "send_now"]
 
 # Mechanisms that log in without a secret of ours.
 _WITHOUT_SECRET = frozenset(("external", "gssapi"))
@@ -87,23 +87,27 @@ def send_now(
     message: Message,
     *,
     environment: Mapping[str, str],
+    show: Callable[[str], None] | None = None,
 ) -> Outcome:
     """
     Send a mail and wait for what becomes of it. Blocks.
+
+    Args:
+        account: A finished account.
+        envelope: Who gets it, and who hears of failures.
+        message: As it came.
+        environment: For the search for the password, and the language of explanations.
+        show: Gets each line of the dialogue with the server; None: nobody sees it.
 
     Raises:
         CredentialError, ConfigError, MissingInputError, MissingExtraError, InputOutputError:
             The mail never got on its way.
 
     """
-    secret = None
-    if account.auth not in ("off", *_WITHOUT_SECRET):
-        secret = find_secret(account, env=environment)
-    route = Route(account, secret)
+    connection = connect_for(account, environment=environment, show=show)
     headers = _complete_headers(account, envelope, message.headers)
     is_logged = bool(account.logfile or account.syslog)
     counter = _Counter(message.with_headers(headers).content(), is_counting=is_logged)
-    connection = Connection(route)
     try:
         statuses, warnings = _deliver(connection, Mail(envelope, counter.content))
     finally:
@@ -115,8 +119,30 @@ def send_now(
         hints=hints,
         warnings=warnings,
         size_bytes=counter.size_bytes,
-        secret=secret,
+        secret=connection.route.secret,
     )
+
+
+def connect_for(
+    account: Account,
+    *,
+    environment: Mapping[str, str],
+    show: Callable[[str], None] | None = None,
+) -> Connection:
+    """
+    Return a connection for an account that is still to be opened; may run ``passwordeval``.
+
+    Args and exceptions are those of ``send_now``.
+    """
+    secret = None
+    if account.auth not in ("off", *_WITHOUT_SECRET):
+        secret = find_secret(account, env=environment)
+    trace = None
+    if show is not None:
+        from pillarbox.delivery.trace import Trace
+
+        trace = Trace(show, secret)
+    return Connection(Route(account, secret), trace)
 
 
 def _deliver(
@@ -162,7 +188,9 @@ def _message_id_domain(account: Account, sender: Mailbox | None) -> str:
         return account.domain
     if sender is not None and sender.domain:
         return sender.domain_ascii
-    return account.host or "localhost"
+    # An IPv6 address, or a name that is not ASCII, cannot stand in a Message-ID as it is.
+    is_plain = account.host.isascii() and ":" not in account.host
+    return account.host if account.host and is_plain else "localhost"
 
 
 class _Counter:
@@ -199,15 +227,17 @@ def _judge(
 
     client = connection.client
     greeting = str(client.greeting) if client is not None and client.greeting else ""
+    host = connection.route.endpoint.host
+    language = language_of(environment)
     judged, hints = [], []
     for status in statuses:
         trouble = status.trouble
         hint = None
         if trouble is not None:
             text = str(trouble.reply) if trouble.reply is not None else trouble.problem
-            host = connection.route.endpoint.host
-            language = language_of(environment)
-            hint = find_hint(text, host=host, greeting=greeting, language=language)
-        judged.append(status if hint is None else apply_retry_class(status, hint.retry))
+            hint = find_hint(
+                text, host=host, greeting=greeting, stage=trouble.stage, language=language
+            )
+        judged.append(apply_hint(status, hint))
         hints.append(hint)
     return tuple(judged), tuple(hints)

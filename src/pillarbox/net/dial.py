@@ -120,7 +120,7 @@ def dial(
     except BaseException:
         stream.close()
         raise
-    stream.peer, stream.address = str(endpoint), ""
+    stream.hand_over(str(endpoint))
     return stream
 
 

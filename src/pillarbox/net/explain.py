@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["explain_handshake", "explain_tls"]
+__all__ = ["certificate_facts", "explain_handshake", "explain_tls"]
 
 _NAMES_SHOWN = 8  # of a certificate; some have hundreds
 
@@ -156,7 +156,7 @@ class _Shown:
     """
 
     def __init__(self, secured: ssl.SSLObject) -> None:
-        facts, certificate = _leaf(secured)
+        facts, certificate = certificate_facts(secured)
         now = time.time()
         until, since = _seconds(facts.get("notAfter")), _seconds(facts.get("notBefore"))
         self.now = _date(now)
@@ -174,9 +174,11 @@ class _Shown:
         self.fingerprint = f" ({digest})" if digest else ""
 
 
-def _leaf(secured: ssl.SSLObject) -> tuple[dict[str, Any], bytes]:
+def certificate_facts(secured: ssl.SSLObject) -> tuple[dict[str, Any], bytes]:
     """
-    Return the facts and the DER of the server's certificate, or empty ones.
+    Return what ``ssl`` says of the server's certificate, checked or not, and its DER.
+
+    Both are empty where that cannot be known.
 
     ``getpeercert`` refuses after a failed handshake, but with OpenSSL 3 the chain that the
     server sent is still there. Before Python 3.13 only the inner object gives it away; without

@@ -34,6 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from socket import socket
     from ssl import MemoryBIO, SSLContext, SSLObject
+    from typing import Any
 
     from pillarbox.net.tls import TlsPolicy
 
@@ -257,6 +258,11 @@ class Stream:
             is_first = False
             self._take(data)
 
+    def hand_over(self, peer: str) -> None:
+        """Take another side for the peer, which a proxy has connected us to just now."""
+        self.peer, self.address = peer, ""
+        self._has_read = False
+
     def _plain_text(self, start: bytes) -> TlsError:
         said = printable(start[:100].split(b"\n", 1)[0].rstrip(b"\r"))
         msg = f"TLS handshake failed: {self.peer} speaks plain text; it said: {said}"
@@ -279,6 +285,18 @@ class Stream:
     def peer_certificate(self) -> bytes:
         """Return the server's certificate in DER, or ``b""`` without TLS."""
         return (self._tls.getpeercert(binary_form=True) if self._tls else None) or b""
+
+    def certificate_facts(self) -> dict[str, Any]:
+        """
+        Return the facts of the server's certificate as ``ssl.getpeercert`` has them.
+
+        They are known even when the certificate is not checked; empty without TLS.
+        """
+        if self._tls is None:
+            return {}
+        from pillarbox.net.explain import certificate_facts
+
+        return certificate_facts(self._tls)[0]
 
     def channel_bindings(self) -> dict[str, bytes]:
         """

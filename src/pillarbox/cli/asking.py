@@ -1,0 +1,118 @@
+"""What ``msmtp`` asks a server without sending a mail: ``--serverinfo`` and ``--rmqs``."""
+
+from __future__ import annotations
+
+import os
+
+from pillarbox.cli.main import tell
+from pillarbox.cli.sending import prepare, program_name, show_account
+from pillarbox.config.account import FIELD_BY_NAME
+from pillarbox.delivery.report import trouble_lines
+from pillarbox.delivery.submit import connect_for
+from pillarbox.errors import EX_DATAERR, EX_OK, EX_PROTOCOL, EX_UNAVAILABLE
+from pillarbox.mail.status import Trouble
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pillarbox.cli.sending import SendRequest
+    from pillarbox.delivery.attempt import Connection
+
+__all__ = ["show_server", "start_remote_queue"]
+
+# RFC 1985 5: what a server may answer to ETRN; msmtp's exit codes.
+_ETRN_REFUSALS = {
+    458: (EX_UNAVAILABLE, "unable to queue messages for node {argument}"),
+    459: (EX_UNAVAILABLE, "node {argument} not allowed"),
+    500: (EX_DATAERR, "the server does not understand ETRN {argument}"),
+    501: (EX_DATAERR, "the server does not accept the argument {argument}"),
+}
+
+
+def show_server(request: SendRequest) -> int:
+    """
+    Print what a server says of itself; never logs in. Blocks.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        PillarboxError: It never came to a connection.
+
+    """
+    from pillarbox.cli.serverinfo import server_lines
+
+    prepared = prepare(request)
+    if request.is_pretending or request.is_debugging:
+        show_account(request, prepared, is_sending=False)
+    if request.is_pretending:
+        return EX_OK
+    account = prepared.account.copy()
+    account.set(FIELD_BY_NAME["auth"], "off", "--serverinfo")
+    connection = connect_for(account, environment=os.environ, show=_show(request))
+    try:
+        trouble = connection.open()
+        if trouble is not None:
+            return _tell(connection, trouble)
+        for line in server_lines(connection, account):
+            print(line)
+    finally:
+        connection.close()
+    return EX_OK
+
+
+def start_remote_queue(request: SendRequest, argument: str) -> int:
+    """
+    Ask the server to send what it holds for us (RFC 1985, Remote Message Queue Starting).
+
+    Args:
+        request: What the command line asks for.
+        argument: ETRN's: a host, ``@domain`` or ``#queue``.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        PillarboxError: It never came to a connection.
+
+    """
+    prepared = prepare(request)
+    if request.is_pretending or request.is_debugging:
+        show_account(request, prepared, is_sending=False)
+        print(f"RMQS argument = {argument}")
+    if request.is_pretending:
+        return EX_OK
+    connection = connect_for(prepared.account, environment=os.environ, show=_show(request))
+    try:
+        trouble = connection.open()
+        if trouble is not None:
+            return _tell(connection, trouble)
+        client = connection.client
+        if client is not None and "ETRN" not in client.capabilities:
+            tell(program_name(), "the server does not support Remote Message Queue Starting")
+            return EX_UNAVAILABLE
+        reply = connection.ask(argument)
+        if reply is None:
+            trouble = connection.trouble
+            assert trouble is not None  # no answer, so the connection has one
+            return _tell(connection, trouble)
+    finally:
+        connection.close()
+    if reply.is_positive:
+        return EX_OK
+    code, text = _ETRN_REFUSALS.get(reply.code, (EX_PROTOCOL, "ETRN {argument} was refused"))
+    problem = text.format(argument=argument)
+    trouble = Trouble(scope="site", stage="ETRN", problem=problem, exit_code=code, reply=reply)
+    return _tell(connection, trouble)
+
+
+def _show(request: SendRequest) -> Callable[[str], None] | None:
+    return print if request.is_debugging else None
+
+
+def _tell(connection: Connection, trouble: Trouble) -> int:
+    """Say why there is no session, and return its exit code."""
+    for line in trouble_lines(trouble, connection.route.secret):
+        tell(program_name(), line)
+    return trouble.exit_code
