@@ -65,12 +65,19 @@ def commands() -> str:
     parts = [f"# Programs and options\n\n{_NOTE}"]
     parts.append("## pillarbox\n\n")
     parts.append(
-        _table(("command", "what it does"), [(f"`{k}`", text) for k, (_, text) in main.COMMANDS.items()])
+        _table(
+            ("command", "what it does"),
+            [(f"`{k}`", text) for k, (_, text) in main.COMMANDS.items()],
+        )
     )
     for name, options in (("msmtp", msmtp.OPTIONS), ("sendmail", sendmail.OPTIONS)):
         parts.append(f"\n## {name}\n\n")
         rows = [
-            (_spelling(option), {getopt.NONE: "none"}.get(option.argument, option.argument), option.key)
+            (
+                _spelling(option),
+                {getopt.NONE: "none"}.get(option.argument, option.argument),
+                option.key,
+            )
             for option in options
         ]
         parts.append(_table(("option", "argument", "what it sets"), rows))
@@ -120,7 +127,11 @@ def session() -> str:
     mechanisms = _table(
         ("mechanism", "chosen by itself", "sends the secret itself"),
         [
-            (f"`{name}`", "yes" if name in PREFERENCE else "no, only when named", "yes" if row.sends_secret else "no")
+            (
+                f"`{name}`",
+                "yes" if name in PREFERENCE else "no, only when named",
+                "yes" if row.sends_secret else "no",
+            )
             for name, row in MECHANISMS.items()
         ],
     )
