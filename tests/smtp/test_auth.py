@@ -125,7 +125,7 @@ NOT_CHOSEN = [
     ("DIGEST-MD5 NTLM", "", TLS, {}, "chosen unasked, but DIGEST-MD5, NTLM"),
     ("XOAUTH2 OAUTHBEARER GSSAPI EXTERNAL", "", TLS, {}, "chosen unasked"),
     ("SCRAM-SHA-512 ANONYMOUS XALIOAUTH", "", TLS, {}, "chosen unasked"),
-    ("SCRAM-SHA-256-PLUS", "", TLS, {}, "chosen unasked, but SCRAM-SHA-256-PLUS"),
+    ("SCRAM-SHA-256-PLUS", "", TLS, {}, "SCRAM-SHA-256-PLUS has to be bound to the TLS connection"),
     # a mechanism is named
     (EVERYTHING, "kerberos", TLS, {}, "the login method KERBEROS is unknown"),
     (EVERYTHING, "xalioauth", TLS, {}, "the login method XALIOAUTH is unknown"),
@@ -176,7 +176,7 @@ def test_chooses_nothing_and_says_why(
         ("", "", CLEAR, "many servers offer a login only over TLS: set 'tls on'"),
         ("NTLM CRAM-MD5", "", TLS, "if you mean it, name it: 'auth cram-md5'"),
         ("XOAUTH2", "", CLEAR, "if you mean it, name it: 'auth xoauth2'"),
-        ("SCRAM-SHA-256-PLUS ANONYMOUS", "", TLS, ""),
+        ("SCRAM-SHA-256-PLUS ANONYMOUS", "", TLS, "use scram-sha-256"),
         ("LOGIN PLAIN", "", ALLOWED, "if you mean it, name it: 'auth plain'"),
         ("PLAIN", "", CLEAR, "set 'tls on', leave 'tls_certcheck' on"),
         ("PLAIN", "login", TLS, "name one of these, or set 'auth on'"),

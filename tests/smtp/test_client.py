@@ -306,7 +306,7 @@ def test_logs_in(options, script, size):
         "success before the server has proved itself",
         LOGIN,
         HELLO + "S 250-x\nS 250 AUTH SCRAM-SHA-256\n"
-        "C AUTH SCRAM-SHA-256 bixhPSxuPXRpbSxyPWZ5a28rZDJsYmJGZ09OUnY5cWt4ZGF3TA==\n"
+        "C AUTH SCRAM-SHA-256 biwsbj10aW0scj1meWtvK2QybGJiRmdPTlJ2OXFreGRhd0w=\n"
         f"S 235 ok\nE refused AUTH site {EX_PROTOCOL}\n> quit",
     ),
     ("2200", SECURED, PLAIN + f"S 2200 ok\nE refused AUTH site {EX_PROTOCOL}\n> quit"),
@@ -397,8 +397,10 @@ def test_endless_334_hits_a_limit(monkeypatch):
     monkeypatch.setitem(MECHANISMS, "ENDLESS", row)
     play(
         {**SECURED, "mechanism": "endless"},
-        HELLO + "S 250-x\nS 250 AUTH ENDLESS\nC AUTH ENDLESS\n" + 4 * "S 334 eA==\nC eA==\n"
-        f"S 334 eA==\nE refused AUTH site {EX_PROTOCOL}\n> quit",
+        HELLO
+        + "S 250-x\nS 250 AUTH ENDLESS\nC AUTH ENDLESS\n"
+        + 4 * "S 334 eA==\nC eA==\n"
+        + f"S 334 eA==\nE refused AUTH site {EX_PROTOCOL}\n> quit",
     )
 
 

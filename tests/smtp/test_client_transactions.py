@@ -309,6 +309,8 @@ STAGES = [
 @pytest.mark.parametrize(("before", "stage", "action"), STAGES)
 def test_end_of_connection_defers_and_doubts_only_a_complete_content(before, stage, action, end):
     """Whether by 421 or without a word (N8): deferred, in doubt exactly behind the dot."""
+    if action and end == "S 421 bye":
+        action = "deferred"  # an answer to the content, which was not taken then
     ended = [f"E ended a={action} b={action}"] if action else []
     refused = f"E refused {stage} site {EX_TEMPFAIL}"
     play({}, "\n".join([before, end, *ended, refused, "> state CLOSED", "> quit"]))
@@ -597,6 +599,24 @@ LMTP_BDAT = CHUNKING.replace("EHLO", "LHLO")
         f"E refused content site {EX_TEMPFAIL}",
     ),
     (
+        "farewell between two",
+        LMTP,
+        LMTP_GROUP
+        + ACCEPTED
+        + SENT
+        + "S 250 ok\nS 421 bye\nE ended a=delivered b=deferred\n"
+        + f"E refused content site {EX_TEMPFAIL}",
+    ),
+    (
+        "farewell before both",
+        LMTP,
+        LMTP_GROUP
+        + ACCEPTED
+        + SENT
+        + "S 421 bye\nE ended a=deferred b=deferred?\n"
+        + f"E refused content site {EX_TEMPFAIL}",
+    ),
+    (
         "wrong class",
         LMTP,
         LMTP_GROUP + ACCEPTED + SENT + "S 250 ok\nS 354 go\nE ended a=delivered b=deferred?\n"
@@ -692,6 +712,18 @@ BDAT_TWO = (
         {},
         BDAT_TWO + "S 250 ok\nS 250 ok\nS 250 ok\nS 250 ok\nS 354 go\nE ended a=delivered\n"
         f"E ended b=deferred?\nE refused MAIL site {EX_PROTOCOL}",
+    ),
+    (
+        "bdat window, farewell for the first content",
+        {},
+        BDAT_TWO + "S 250 ok\nS 250 ok\nS 421 bye\nE ended a=deferred\nE ended b=deferred?\n"
+        f"E refused content site {EX_TEMPFAIL}",
+    ),
+    (
+        "bdat window, farewell before it",
+        {},
+        BDAT_TWO + "S 250 ok\nS 421 bye\nE ended a=deferred?\nE ended b=deferred?\n"
+        f"E refused RCPT site {EX_TEMPFAIL}",
     ),
     (
         "bdat window, cut off",

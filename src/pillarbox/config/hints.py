@@ -94,8 +94,10 @@ def find_hint(
 
 def _fits(row: Mapping[str, Any], text: str, stage: str) -> bool:
     """Tell whether a hint may be about a text of that stage."""
-    if row["stage"] == "connect" and "code" not in row and text[:3].isdigit():
-        return False  # it is about a connection that failed, and this is a reply
+    if row["stage"] == "connect" and "code" not in row:
+        # It is about a connection that failed: neither about a reply, nor about what happened
+        # once the connection was there.
+        return not text[:3].isdigit() and stage in ("", "connect", "tls")
     return not stage or row["stage"] == "any" or stage in _STAGES[row["stage"]]
 
 

@@ -331,8 +331,7 @@ def _find_named(name: str, link: Link, *, may_show: bool) -> MechanismRow | NoMe
         problem = f"the server does not offer the login method {name}, but {_listed(link)}"
         return NoMechanism(problem, "name one of these, or set 'auth on' to have one chosen")
     if row.needs_binding and not link.best_binding():
-        problem = f"{name} has to be bound to the TLS connection, and this one cannot be bound"
-        return NoMechanism(problem, f"use {name.removesuffix('-PLUS').lower()}")
+        return _cannot_bind(name)
     if row.sends_secret and not may_show:
         return _would_show(name)
     return row
@@ -349,8 +348,17 @@ def _find_best(link: Link, *, is_secured: bool, may_name: bool) -> MechanismRow 
         refusal = _would_show(" and ".join(row.name for row in usable))
         # With the permission given, only the name is wanting; see the rule at the top.
         return NoMechanism(refusal.problem, _naming_advice(link)) if may_name else refusal
+    if rows:
+        return _cannot_bind(rows[0].name)
     problem = f"the server offers no login method that is chosen unasked, but {_listed(link)}"
     return NoMechanism(problem, _naming_advice(link))
+
+
+def _cannot_bind(name: str) -> NoMechanism:
+    problem = f"{name} has to be bound to the TLS connection, and this one cannot be bound"
+    weaker = name.removesuffix("-PLUS").lower()
+    advice = f"use {weaker}, if the server offers it, or tls_priorities with TLS 1.2 only"
+    return NoMechanism(problem, advice)
 
 
 def _would_show(names: str) -> NoMechanism:
