@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import NoReturn
 
-__all__ = ["COMMANDS", "PERSONALITIES", "complain", "main", "run", "tell"]
+__all__ = ["COMMANDS", "PERSONALITIES", "complain", "load", "main", "run", "tell"]
 
 # name -> module whose ``main(argv)`` is the command; the text for --help.
 COMMANDS = {
@@ -29,6 +29,7 @@ COMMANDS = {
 PERSONALITIES = {
     "msmtp": "pillarbox.cli.msmtp",
     "sendmail": "pillarbox.cli.sendmail",
+    "sendmail -bs": "pillarbox.intake.stdio",
     "mailq": "pillarbox.cli.mailq",
     "newaliases": "pillarbox.cli.newaliases",
     "pillarbox": "pillarbox.cli.main",
@@ -53,7 +54,7 @@ def run(name: str) -> NoReturn:
     called = sys.argv[0].rpartition("/")[2]
     program = printable(called or name)
     try:
-        code = _load(PERSONALITIES.get(called) or PERSONALITIES[name]).main(sys.argv[1:])
+        code = load(PERSONALITIES.get(called) or PERSONALITIES[name]).main(sys.argv[1:])
     except PillarboxError as exc:
         complain(program, exc)
         code = exc.exit_code
@@ -69,7 +70,7 @@ def run(name: str) -> NoReturn:
     _leave(code)
 
 
-def _load(name: str) -> ModuleType:
+def load(name: str) -> ModuleType:
     """
     Import a module, and what it needs, for good.
 

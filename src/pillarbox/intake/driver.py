@@ -37,6 +37,7 @@ from pillarbox.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from socket import socket
     from ssl import SSLContext
     from typing import Any
 
@@ -55,6 +56,7 @@ class Limits(Value):
         max_connections: Open at once; one more is told 421, or closed where TLS is implicit.
         max_session_bytes: Octets read from one connection; 0: any number.
         greeting_delay_s: How long to wait for somebody who speaks first; 0: only a look.
+        takes_early_talkers: Do not even look: the client is a program of our own user.
         handshake_s: For a TLS handshake.
         command_s: From the last reply to the end of the next command (RFC 5321 4.5.3.2.7: 300),
             and for the next piece of a content.
@@ -72,6 +74,7 @@ class Limits(Value):
         "max_connections",
         "max_session_bytes",
         "session_s",
+        "takes_early_talkers",
     )
 
     def __init__(
@@ -84,6 +87,7 @@ class Limits(Value):
         command_s: float = 300.0,
         session_s: float = 3600.0,
         linger_s: float = 1.0,
+        takes_early_talkers: bool = False,
     ) -> None:
         self.max_connections = max_connections
         self.max_session_bytes = max_session_bytes
@@ -92,6 +96,7 @@ class Limits(Value):
         self.command_s = command_s
         self.session_s = session_s
         self.linger_s = linger_s
+        self.takes_early_talkers = takes_early_talkers
 
 
 class Handler:
@@ -278,7 +283,7 @@ class Session:
         if isinstance(event, TlsRequested):
             await self._answer_tls()
             return
-        if isinstance(event, SessionStarted):
+        if isinstance(event, SessionStarted) and not self._limits.takes_early_talkers:
             await self._look_for_early_talkers()
             if server.has_ended:
                 return
@@ -405,6 +410,12 @@ class Listener:
         """Listen on a Unix socket, which is made."""
         loop = asyncio.get_running_loop()
         self._servers.append(await loop.create_unix_server(self._make_link, path))
+
+    async def hold(self, sock: socket) -> None:
+        """Hold one session over a connected socket, to its end."""
+        await asyncio.get_running_loop().connect_accepted_socket(self._make_link, sock)
+        while self._sessions:
+            await asyncio.wait(self._sessions)
 
     async def close(self) -> None:
         """Listen no more, tell every session so, and wait for their ends."""

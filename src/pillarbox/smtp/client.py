@@ -348,8 +348,8 @@ class Client:
             except PillarboxError as exc:
                 self._fail(exc, stage)
                 return
-            if self._filling is not None:
-                self._settle()
+            if (filling := self._filling) is not None:
+                self._settle(filling)
             if self._waiting:
                 self._send_waiting()
             if self.state in _DEAF:
@@ -528,11 +528,8 @@ class Client:
     def _on_etrn(self, reply: Reply, _: None) -> None:
         self._events.append(CommandEnded(reply))
 
-    def _settle(self) -> None:
+    def _settle(self, transaction: Transaction) -> None:
         """Take the step that the answered replies allow for the transaction being filled."""
-        transaction = self._filling
-        if transaction is None:
-            return
         if transaction.is_mail_refused and self._waiting:
             transaction.replies_due -= len(self._waiting)
             self._waiting.clear()
@@ -619,9 +616,12 @@ class Client:
             exit_code=EX_TEMPFAIL,
             reply=self._without_secrets(reply) if stage == "AUTH" else reply,
         )
-        answered = argument[0] if isinstance(argument, tuple) else argument
-        if isinstance(answered, Transaction):  # whose content was not taken, then
-            answered.fail(trouble, is_answered=True)
+        if isinstance(argument, Transaction) and not self.options.is_lmtp:
+            argument.fail(trouble, is_answered=True)  # its content was not taken, then
+        elif isinstance(argument, Transaction):
+            argument.on_delivery(reply, 0)  # of the others nothing was said
+        elif isinstance(argument, tuple):
+            argument[0].on_delivery(reply, argument[1])
         self._end(states.CLOSED, trouble)
 
     def _on_interruption(self, reply: Reply) -> None:

@@ -380,7 +380,7 @@ class Server:
         if isinstance(name, Fault):
             self._fail(name.row)
             return False
-        if self._buffer:
+        if self._buffer and not self.options.takes_scripts:
             # What follows was written without knowing what we offer (RFC 2920 3.1): it is a
             # request to another protocol that holds SMTP (attack L13), and no mail client.
             self._drop("unsynchronized")

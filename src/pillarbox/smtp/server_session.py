@@ -59,6 +59,8 @@ class ServerOptions(Value):
         max_failed_logins: After so many refused logins the session ends.
         takes_bare_newlines: Take a content with a CR or LF that is no line end. It never ends
             the content; what it becomes is then the receiver's care.
+        takes_scripts: Take commands behind EHLO before its reply: the client is a program of our
+            own user that writes a whole session into a pipe.
         shows_commands: Report each command line as ``CommandReceived``.
         replies: Rows that replace those of ``server_states.REPLIES``.
 
@@ -82,6 +84,7 @@ class ServerOptions(Value):
         "requires_tls",
         "shows_commands",
         "takes_bare_newlines",
+        "takes_scripts",
     )
 
     def __init__(
@@ -102,6 +105,7 @@ class ServerOptions(Value):
         max_idle_commands: int = 100,
         max_failed_logins: int = 3,
         takes_bare_newlines: bool = False,
+        takes_scripts: bool = False,
         shows_commands: bool = False,
         replies: dict[str, tuple[int, str, str]] | None = None,
     ) -> None:
@@ -120,6 +124,7 @@ class ServerOptions(Value):
         self.max_idle_commands = max_idle_commands
         self.max_failed_logins = max_failed_logins
         self.takes_bare_newlines = takes_bare_newlines
+        self.takes_scripts = takes_scripts
         self.shows_commands = shows_commands
         self.replies = replies or {}
 
