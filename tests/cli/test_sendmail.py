@@ -305,7 +305,7 @@ def test_modes_that_send_nothing(host, words, out):
     assert host.puppet.connections == 0
 
 
-@pytest.mark.parametrize("mode", "adDehHjPstvz")
+@pytest.mark.parametrize("mode", "adDehHjPtvz")
 def test_modes_that_are_not_there(host, mode):
     """A mode that is not supported is refused by name, and nothing is sent."""
     result = host.call(f"-b{mode}", "to@example.org")

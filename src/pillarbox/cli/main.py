@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import NoReturn
 
-__all__ = ["COMMANDS", "PERSONALITIES", "complain", "load", "main", "run", "tell"]
+__all__ = ["COMMANDS", "MODES", "PERSONALITIES", "complain", "load", "main", "run", "tell"]
 
 # name -> module whose ``main(argv)`` is the command; the text for --help.
 COMMANDS = {
@@ -29,11 +29,13 @@ COMMANDS = {
 PERSONALITIES = {
     "msmtp": "pillarbox.cli.msmtp",
     "sendmail": "pillarbox.cli.sendmail",
-    "sendmail -bs": "pillarbox.intake.stdio",
     "mailq": "pillarbox.cli.mailq",
     "newaliases": "pillarbox.cli.newaliases",
     "pillarbox": "pillarbox.cli.main",
 }
+
+# A mode of a personality that is another door; the rooms of one floor do not import each other.
+MODES = {"sendmail -bs": "pillarbox.intake.stdio"}
 
 _SIGINT_EXIT = 130  # what a shell reports for a program that Ctrl-C ended
 

@@ -12,7 +12,7 @@ import os
 from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
 from pillarbox.cli.sending import SendRequest, send_mail
 from pillarbox.config.account import ALIASES, FIELDS, parse_setting
-from pillarbox.errors import EX_UNAVAILABLE, PillarboxError, UsageError
+from pillarbox.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ _OWN_OPTIONS = (
     *(Option("ignored", short=letter, argument=REQUIRED) for letter in "ABhLOo"),
 )
 
-# What the command line cannot do yet; nothing is pretended.
-NOT_YET = frozenset(("configure",))
-
 
 def _setting_options() -> Iterator[Option]:
     for field in FIELDS:
@@ -68,8 +65,10 @@ def main(arguments: Sequence[str]) -> int:
         return _print_version()
     if "help" in keys:
         return _print_help()
-    for key in NOT_YET & keys:
-        raise _NotYetError(f"--{key} is not part of this version")
+    if "configure" in keys:
+        from pillarbox.cli.configure import print_configuration
+
+        return print_configuration(dict(found)["configure"] or "")
     request = _request(found, operands)
     if "serverinfo" in keys or "rmqs" in keys:
         return _ask(request, dict(found))
@@ -87,10 +86,6 @@ def _ask(request: SendRequest, chosen: dict[str, str | None]) -> int:
     if "serverinfo" in chosen:
         raise UsageError("cannot use both --serverinfo and --rmqs")
     return start_remote_queue(request, chosen["rmqs"] or "")
-
-
-class _NotYetError(PillarboxError):
-    exit_code = EX_UNAVAILABLE
 
 
 def _request(found: list[tuple[str, str | None]], operands: list[str]) -> SendRequest:
@@ -179,6 +174,7 @@ _HELP = {
     "debug": "Print the account and the dialogue with the server, without the login.",
     "serverinfo": "Print what the server says of itself; send nothing, do not log in.",
     "rmqs": "Ask the server to send what it holds for a host, @domain or #queue (ETRN).",
+    "configure": "Print an account for this address, from the SRV records of its domain.",
     "mode": "m: send a mail (the default); for programs that speak sendmail.",
 }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pillarbox.config.account import Account, Field
     from pillarbox.config.load import Files
 
-__all__ = ["account_lines", "file_lines"]
+__all__ = ["account_lines", "choice_lines", "file_lines"]
 
 _NOT_SET = "(not set)"
 
@@ -61,6 +61,26 @@ def file_lines(files: Files) -> Iterator[str]:
             yield f"ignoring {kind} configuration file {file.path}: {file.reason}"
         else:
             yield f"loaded {kind} configuration file {file.path}"
+
+
+def choice_lines(account: Account, reason: str, *, is_named: bool) -> Iterator[str]:
+    """
+    Yield why this account is used.
+
+    Args:
+        account: The account.
+        reason: What ``choose_account`` says of it.
+        is_named: The account was named by ``-a``, which msmtp does not mention.
+
+    """
+    if not account.origin:
+        if reason:
+            yield "falling back to default account"  # which there is none of, so:
+        yield reason or "using account specified on command line"
+        return
+    if not is_named:
+        yield reason
+    yield f"using account {account.name} from {account.origin}"
 
 
 def account_lines(account: Account, *, is_sending: bool) -> Iterator[str]:

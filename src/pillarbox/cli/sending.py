@@ -180,19 +180,21 @@ def prepare(request: SendRequest, header_sender: str | None = None) -> Prepared:
         sender=header_sender if request.reads_sender else None,
     )
     files = load_files(wishes)
+    is_shown = request.is_pretending or request.is_debugging
+    if is_shown:
+        from pillarbox.cli.pretend import file_lines
+
+        if request.reads_sender:
+            print(f"envelope from address extracted from mail: {header_sender}")
+        for line in file_lines(files):  # at once: they explain why no account is found
+            print(line)
     chosen, reason = choose_account(files, wishes)
     account = finish_account(chosen, wishes, header_sender)
     story: tuple[str, ...] = ()
-    if request.is_pretending or request.is_debugging:
-        from pillarbox.cli.pretend import file_lines
+    if is_shown:
+        from pillarbox.cli.pretend import choice_lines
 
-        extracted = f"envelope from address extracted from mail: {header_sender}"
-        story = (
-            *file_lines(files),
-            *((extracted,) if request.reads_sender else ()),
-            reason or "using account specified on command line",
-            *((f"using account {account.name} from {account.origin}",) if account.origin else ()),
-        )
+        story = tuple(choice_lines(account, reason, is_named=request.account_name is not None))
     return Prepared(account, story)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
-from pillarbox.cli.main import PERSONALITIES, load
+from pillarbox.cli.main import MODES, load
 from pillarbox.cli.sending import SendRequest, send_mail
 from pillarbox.config.account import FIELD_BY_NAME
 from pillarbox.errors import EX_UNAVAILABLE, PillarboxError, UsageError
@@ -84,10 +84,8 @@ def main(arguments: Sequence[str]) -> int:
 
         return newaliases.main(())
     if mode == "s":
-        # Another door: the rooms of a floor do not import each other.
-        code: int = load(PERSONALITIES["sendmail -bs"]).main(
-            [chosen["from"]] if "from" in chosen else []
-        )
+        senders = [chosen["from"]] if "from" in chosen else []
+        code: int = load(MODES["sendmail -bs"]).main(senders)
         return code
     if mode != "m":
         raise _UnsupportedModeError(f"operation mode -b{mode} is not supported")

@@ -77,8 +77,10 @@ def _place(connection: Connection, account: Account) -> str:
     address = connection.stream.address if connection.stream is not None else ""
     name = _name_of(address) if address else ""
     known = f"{name} [{address}]" if name else f"[{address}]" if address else ""
-    return f"{account.host} ({known}), port {account.port}" if known else (
-        f"{account.host}, port {account.port}"
+    return (
+        f"{account.host} ({known}), port {account.port}"
+        if known
+        else (f"{account.host}, port {account.port}")
     )
 
 
@@ -119,11 +121,11 @@ _SHORT = {
 
 
 def _distinguished_name(name: object) -> str:
-    """Return a name as RFC 4514 has it, the most specific part first."""
+    """Return a name in the order in which the certificate has it, as msmtp does."""
     if not isinstance(name, tuple):
         return ""
     parts = [f"{_SHORT.get(key, key)}={printable(value)}" for rdn in name for key, value in rdn]
-    return ",".join(reversed(parts))
+    return ",".join(parts)
 
 
 def _local_date(text: object) -> str:

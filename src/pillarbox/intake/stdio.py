@@ -130,7 +130,7 @@ class _Sender(Handler):
     async def content_received(self, chunk: bytes) -> None:
         """Keep a piece."""
         if self._content is None:
-            self._content = tempfile.SpooledTemporaryFile(_IN_MEMORY)
+            self._content = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         self._content.write(chunk)
 
     async def content_ended(self, _: ContentEnded) -> Reply:
@@ -187,7 +187,6 @@ class _Sender(Handler):
             # The mail's fate is what the answer tells, whatever became of the log.
             print(f"sendmail: {printable(str(exc), 2000)}", file=sys.stderr)
         return outcome
-
 
     def _notify(self) -> str:
         """Return the NOTIFY that all recipients have; else empty, as an envelope has one."""

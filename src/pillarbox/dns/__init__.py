@@ -1,0 +1,1 @@
+"""What the DNS knows; the only room that uses dnspython (extra ``dns``)."""
