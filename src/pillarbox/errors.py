@@ -21,10 +21,13 @@ every forward-path. Exceptions are for the rest::
     └── RemoteProtocolError             76   the server broke the protocol
 
 Facts are fields; ``str()`` makes the sentence: what failed, where, what the other side said,
-what to do next. Exit codes are those of sysexits.h.
+what to do next. It is English; ``localize`` takes ``sentence`` and ``advice`` to another language
+where they were made by ``say``. Exit codes are those of sysexits.h.
 """
 
 from __future__ import annotations
+
+from pillarbox.text import say
 
 __all__ = [
     "EX_CONFIG",
@@ -109,8 +112,13 @@ class PillarboxError(Exception):
         self.problem = problem
         self.advice = advice
 
-    def __str__(self) -> str:
+    @property
+    def sentence(self) -> str:
+        """The whole sentence, for ``localize``; the problem where there is no more to say."""
         return self.problem
+
+    def __str__(self) -> str:
+        return self.sentence
 
 
 class UsageError(PillarboxError):
@@ -138,10 +146,17 @@ class ConfigError(PillarboxError):
         self.path = path
         self.line = line
 
-    def __str__(self) -> str:
-        place = f"{self.path}: " if self.path else ""
-        place += f"line {self.line}: " if self.line else ""
-        return place + self.problem
+    @property
+    def sentence(self) -> str:
+        """The place, as far as there is one, and the problem."""
+        path, line, problem = self.path, self.line, self.problem
+        if path and line:
+            return say("{path}: line {line}: {problem}", path=path, line=line, problem=problem)
+        if path:
+            return say("{path}: {problem}", path=path, problem=problem)
+        if line:
+            return say("line {line}: {problem}", line=line, problem=problem)
+        return problem
 
 
 class DataError(PillarboxError):
@@ -169,7 +184,13 @@ class MissingExtraError(PillarboxError):
     exit_code = EX_UNAVAILABLE
 
     def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs an extra: pip install 'pillarbox[{extra}]'")
+        super().__init__(
+            say(
+                "{feature} needs an extra: pip install 'pillarbox[{extra}]'",
+                feature=feature,
+                extra=extra,
+            )
+        )
         self.feature = feature
         self.extra = extra
 

@@ -440,6 +440,7 @@ WHITELIST = {
     "pillarbox",
     "pillarbox.errors",
     "pillarbox.secret",
+    "pillarbox.text",
     "pillarbox.value",
     "pillarbox.mail",
     "pillarbox.config",

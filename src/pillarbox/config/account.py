@@ -9,6 +9,7 @@ keyword, add one row there and one annotation to ``Account``; a test proves that
 from __future__ import annotations
 
 from pillarbox.config import values
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ __all__ = ["ALIASES", "FIELDS", "FIELD_BY_NAME", "Account", "Alias", "Field", "p
 
 _OLD = "msmtp 1.4 or older"
 _OWN = "pillarbox 0.1"
+_NOT_SET = (say("default"), 0)  # who set a keyword that nobody set, and on which line
 
 
 class Field(Value):
@@ -550,7 +552,7 @@ class Account:
 
     def place(self, name: str) -> tuple[str, int]:
         """Return who set the keyword and on which line (0: not in a file)."""
-        return self._places.get(name, ("default", 0))
+        return self._places.get(name, _NOT_SET)
 
     def where(self, name: str) -> str:
         """Return who set the keyword: ``FILE:LINE``, ``command line``, ``default`` ..."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 
 from pillarbox.errors import InputOutputError
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -68,7 +69,8 @@ def run_command(
     try:
         child, output = _start(command, env)
     except OSError as error:
-        raise InputOutputError(f"cannot run {_SHELL}: {error.strerror}") from error
+        msg = say("cannot run {path}: {reason}", path=_SHELL, reason=error.strerror)
+        raise InputOutputError(msg) from error
     try:
         return _watch(child, output, timeout_s)
     finally:
@@ -81,7 +83,7 @@ class _Child:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.ending = ""
+        self.ending: str = ""
 
     def has_ended(self) -> bool:
         """Look without waiting whether it ended; ``ending`` then says how."""
@@ -99,11 +101,14 @@ class _Child:
         try:
             pid, status = os.waitpid(self.pid, flags)
         except ChildProcessError:  # we were started with SIGCHLD ignored: the kernel forgets
-            self.ending = "an unknown exit status"
+            self.ending = say("an unknown exit status")
             return
         if pid:
             code = os.waitstatus_to_exitcode(status)
-            self.ending = f"exit status {code}" if code >= 0 else f"killed by signal {-code}"
+            if code >= 0:
+                self.ending = say("exit status {code}", code=code)
+            else:
+                self.ending = say("killed by signal {number}", number=-code)
 
 
 def _start(command: str, env: Mapping[str, str]) -> tuple[_Child, int]:
@@ -153,7 +158,8 @@ def _watch(child: _Child, output: int, timeout_s: float) -> CommandOutput:
             is_open = bool(piece)
             printed = (printed + piece)[: OUTPUT_MAX + 1]
             if len(printed) > OUTPUT_MAX and b"\n" not in printed:
-                return CommandOutput(None, f"a first line of more than {OUTPUT_MAX} bytes")
+                ending = say("a first line of more than {limit} bytes", limit=OUTPUT_MAX)
+                return CommandOutput(None, ending)
         elif has_ended:
             return CommandOutput(_first_line(printed), child.ending)
         elif not is_open:
@@ -161,7 +167,7 @@ def _watch(child: _Child, output: int, timeout_s: float) -> CommandOutput:
             pause_s = min(pause_s * 2, _TICK_MS / 1000)
         if monotonic() >= deadline:
             line = _first_line(printed) if b"\n" in printed else None
-            return CommandOutput(line, f"no end after {timeout_s:g} seconds")
+            return CommandOutput(line, say("no end after {time} seconds", time=f"{timeout_s:g}"))
 
 
 def _first_line(printed: bytes) -> bytes | None:

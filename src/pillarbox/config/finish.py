@@ -12,6 +12,7 @@ from pillarbox.config.account import FIELD_BY_NAME, FIELDS
 from pillarbox.config.match import has_wildcard, matches_sender
 from pillarbox.config.patterns import DOMAIN_LETTERS, MAILNAME_FILE, SENDER_LETTERS, Surroundings
 from pillarbox.errors import ConfigError
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND_LINE", "finish_account", "require_sender"]
 
-COMMAND_LINE = "command line"  # the source of what an option said, for Account.where
+COMMAND_LINE = say("command line")  # the source of what an option said, for Account.where
 
 _PORT_SMTP = 25
 _PORT_SUBMISSIONS = 465  # RFC 8314; 587 is never a default, as in msmtp
@@ -95,7 +96,7 @@ def _make_sender(account: Account, wishes: Wishes, surroundings: Surroundings) -
         account.set(field, surroundings.expand(given, SENDER_LETTERS), COMMAND_LINE)
     elif wishes.sender is not None and account.allow_from_override:
         # Data from the mail, so no patterns in it: the % of a%Host@b is the sender's own.
-        account.set(field, wishes.sender, "From header")
+        account.set(field, wishes.sender, say("From header"))
     elif account.from_ is not None:
         _expand_sender(account, surroundings)
 
@@ -108,7 +109,7 @@ def _expand_sender(account: Account, surroundings: Surroundings) -> None:
     if sender is not None and has_wildcard(sender):
         header = surroundings.header_sender
         if header is not None and matches_sender(sender, header):
-            account.set(field, header, "From header")
+            account.set(field, header, say("From header"))
             return
         if account.user is not None and _is_address(account.user):
             account.set(field, account.user, *account.place("user"))
@@ -127,26 +128,32 @@ def _check(account: Account) -> None:
     """Refuse what cannot work, in msmtp's words."""
     is_nameless = account.tls and not account.tls_host_override
     if not account.host and (account.socket is None or is_nameless):
-        _fail(account, "host not set", "add a line host NAME")
+        _fail(account, say("host not set"), say("add a line host NAME"))
     if account.port is None and account.socket is None:
-        _fail(account, "port not set", "add a line port NUMBER: LMTP has no port of its own")
+        advice = say("add a line port NUMBER: LMTP has no port of its own")
+        _fail(account, say("port not set"), advice)
     if " " in account.domain or not account.domain.isascii():
-        place = account.where("domain")
-        _fail(account, f"domain must be one word of ASCII ({place})", "set it to a host name")
+        problem = say("domain must be one word of ASCII ({place})", place=account.where("domain"))
+        _fail(account, problem, say("set it to a host name"))
     if account.tls_key_file is not None and account.tls_cert_file is None:
-        _fail(account, "tls_key_file requires tls_cert_file", "add a line tls_cert_file FILE")
+        advice = say("add a line tls_cert_file FILE")
+        _fail(account, say("tls_key_file requires tls_cert_file"), advice)
     if account.tls_cert_file is not None and account.tls_key_file is None:
-        _fail(account, "tls_cert_file requires tls_key_file", "add a line tls_key_file FILE")
+        advice = say("add a line tls_key_file FILE")
+        _fail(account, say("tls_cert_file requires tls_key_file"), advice)
     if account.tls_trust_file is not None:
         return
     if account.tls_crl_file is not None:
-        _fail(account, "tls_crl_file requires tls_trust_file", "add a line tls_trust_file system")
+        advice = say("add a line tls_trust_file system")
+        _fail(account, say("tls_crl_file requires tls_trust_file"), advice)
     if account.tls and account.tls_certcheck and account.tls_fingerprint is None:
         _fail(
             account,
-            "tls requires either tls_trust_file (highly recommended) or tls_fingerprint or a "
-            "disabled tls_certcheck",
-            f"remove the empty tls_trust_file ({account.where('tls_trust_file')})",
+            say(
+                "tls requires either tls_trust_file (highly recommended) or tls_fingerprint or a "
+                "disabled tls_certcheck"
+            ),
+            say("remove the empty tls_trust_file ({place})", place=account.where("tls_trust_file")),
         )
 
 
@@ -164,16 +171,23 @@ def require_sender(account: Account) -> str:
 
 
 def _fail_without_sender(account: Account) -> NoReturn:
-    advice = "use -f ADDRESS, or add a line from ADDRESS to the account"
+    advice = say("use -f ADDRESS, or add a line from ADDRESS to the account")
     if account.from_pattern:
-        place = account.where("from")
-        advice = (
-            f"from {account.from_pattern} ({place}) is a pattern and this mail has no From header "
-            "that fits it: use -f ADDRESS or add a From header"
+        advice = say(
+            "from {pattern} ({place}) is a pattern and this mail has no From header that fits it: "
+            "use -f ADDRESS or add a From header",
+            pattern=account.from_pattern,
+            place=account.where("from"),
         )
-    _fail(account, "envelope-from address is missing", advice)
+    _fail(account, say("envelope-from address is missing"), advice)
 
 
 def _fail(account: Account, problem: str, advice: str) -> NoReturn:
-    place = f"account {account.name} from {account.origin}: " if account.origin else ""
-    raise ConfigError(place + problem, advice=advice)
+    if account.origin:
+        problem = say(
+            "account {name} from {path}: {problem}",
+            name=account.name,
+            path=account.origin,
+            problem=problem,
+        )
+    raise ConfigError(problem, advice=advice)

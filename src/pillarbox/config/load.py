@@ -19,12 +19,15 @@ from pillarbox.config.match import matches_sender
 from pillarbox.config.parse import parse
 from pillarbox.config.patterns import Surroundings
 from pillarbox.errors import ConfigError, InputOutputError
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
+
+    from pillarbox.text import Text
 
 __all__ = [
     "SYSTEM_FILE",
@@ -200,7 +203,8 @@ class _Loader:
             file = self.load(wishes.user_file)
             if file.reason:
                 raise InputOutputError(
-                    f"{file.path}: {file.reason}", advice="-C needs a file that you can read"
+                    say("{path}: {problem}", path=file.path, problem=file.reason),
+                    advice=say("-C needs a file that you can read"),
                 )
             return file
         home = Surroundings(wishes.env, wishes.uid).home_directory()
@@ -224,7 +228,13 @@ class _Loader:
         except (OSError, ValueError) as error:
             raise _unreadable(path, error) from error
         if len(text) > _FILE_MAX:
-            raise InputOutputError(f"{path}: larger than {_FILE_MAX} bytes, so no configuration")
+            raise InputOutputError(
+                say(
+                    "{path}: larger than {limit} bytes, so no configuration",
+                    path=path,
+                    limit=_FILE_MAX,
+                )
+            )
         return self._understand(path, text, status, is_system=is_system)
 
     def _understand(
@@ -233,7 +243,7 @@ class _Loader:
         def run_eval(command: str, line: int) -> str:
             if is_system:
                 self._require_trusted(path, status, line, "eval")
-            return _run_eval(command, f"{path}: line {line}", self._wishes.env)
+            return _run_eval(command, path, line, self._wishes.env)
 
         parsed = parse(text, path, run_eval=run_eval)
         for account in parsed.accounts:
@@ -246,22 +256,33 @@ class _Loader:
             elif status.st_mode & _OTHERS_READ:
                 mode = status.st_mode & 0o7777
                 self.notes.append(
-                    f"{path} contains a password and every user can read it (mode {mode:04o})"
+                    say(
+                        "{path} contains a password and every user can read it (mode {mode})",
+                        path=path,
+                        mode=f"{mode:04o}",
+                    )
                 )
         if not is_system and parsed.accounts and status.st_mode & _ALL_WRITE:
-            self.notes.append(f"{path} can be changed by every user, and may name commands")
+            self.notes.append(
+                say("{path} can be changed by every user, and may name commands", path=path)
+            )
         return ConfigFile(path, parsed.accounts)
 
     def _require_private(self, path: str, status: os.stat_result) -> None:
         """Refuse a user's file whose password others can read, with msmtp's sentences."""
-        advice = f"chmod 600 {path}, or use passwordeval in place of password"
+        advice = say("chmod 600 {path}, or use passwordeval in place of password", path=path)
         if status.st_uid != self._wishes.euid:
             raise ConfigError(
-                "contains secrets and therefore must be owned by you", path=path, advice=advice
+                say("contains secrets and therefore must be owned by you"),
+                path=path,
+                advice=advice,
             )
         if status.st_mode & _BEYOND_OWNER:
             raise ConfigError(
-                "contains secrets and therefore must have no more than user read/write permissions",
+                say(
+                    "contains secrets and therefore must have no more than user read/write "
+                    "permissions"
+                ),
                 path=path,
                 advice=advice,
             )
@@ -271,28 +292,37 @@ class _Loader:
         if status.st_uid in (0, self._wishes.euid) and not status.st_mode & _OTHERS_WRITE:
             return
         raise ConfigError(
-            f"{keyword} is refused because others than root can change this file",
+            say(
+                "{keyword} is refused because others than root can change this file",
+                keyword=keyword,
+            ),
             path=path,
             line=line,
-            advice=f"chown root {path}; chmod go-w {path}",
+            advice=say("chown root {path}; chmod go-w {path}", path=path),
         )
 
 
 def _unreadable(path: str, error: OSError | ValueError) -> InputOutputError:
     reason = getattr(error, "strerror", None) or str(error)
     return InputOutputError(
-        f"{path}: input error: {reason}", advice="a configuration file is a plain text file"
+        say("{path}: input error: {reason}", path=path, reason=reason),
+        advice=say("a configuration file is a plain text file"),
     )
 
 
-def _run_eval(command: str, place: str, env: Mapping[str, str]) -> str:
+def _run_eval(command: str, path: str, line: int, env: Mapping[str, str]) -> str:
     from pillarbox.config.command import run_command
 
     output = run_command(command, env)
     if output.line is None:
         raise InputOutputError(
-            f"{place}: cannot read output of eval: it printed nothing ({output.ending})",
-            advice="run the command by hand; it must print one line for the configuration",
+            say(
+                "{path}: line {line}: cannot read output of eval: it printed nothing ({ending})",
+                path=path,
+                line=line,
+                ending=output.ending,
+            ),
+            advice=say("run the command by hand; it must print one line for the configuration"),
         )
     return output.line.decode("utf-8", "surrogateescape")
 
@@ -343,31 +373,50 @@ def _environment_account(wishes: Wishes) -> Account | None:
     if not host or (email is None and wishes.known_sender is None):
         return None
     account = Account("", "")
-    account.set(FIELD_BY_NAME["host"], host, "environment variable SMTPSERVER")
+    account.set(FIELD_BY_NAME["host"], host, say("environment variable SMTPSERVER"))
     if email is not None:
-        account.set(FIELD_BY_NAME["from"], email, "environment variable EMAIL")
+        account.set(FIELD_BY_NAME["from"], email, say("environment variable EMAIL"))
     return account
 
 
 def _fail_not_found(name: str, files: Files, wishes: Wishes) -> NoReturn:
     from pillarbox.mail.reply import printable
 
+    shown = printable(name)
     loaded = [file.path for file in files.both() if not file.reason]
-    problem = f"account {printable(name)} not found"
-    problem += f" in {' and '.join(loaded)}" if loaded else ": no configuration file available"
     denied = [file.path for file in files.both() if file.is_denied]
+    if len(loaded) > 1:
+        place = say("{path} and {other}", path=loaded[0], other=loaded[1])
+        problem = say("account {name} not found in {place}", name=shown, place=place)
+    elif loaded:
+        problem = say("account {name} not found in {place}", name=shown, place=loaded[0])
+    else:
+        problem = say("account {name} not found: no configuration file available", name=shown)
     if denied:
-        path = denied[0]
-        problem += f" ({path}: permission denied to user id {wishes.euid})"
-        advice = (
-            f"let this user read {path} by a group (chgrp, chmod 640), or make a file "
-            "~/.msmtprc of mode 600"
+        problem = say(
+            "{problem} ({path}: permission denied to user id {uid})",
+            problem=problem,
+            path=denied[0],
+            uid=wishes.euid,
+        )
+        advice = say(
+            "let this user read {path} by a group (chgrp, chmod 640), or make a file ~/.msmtprc "
+            "of mode 600",
+            path=denied[0],
         )
     elif loaded:
-        names = ", ".join(printable(account.name) for account in files.accounts())
-        advice = f"there is: {names}" if names else "the file names no account"
-        advice += "; write a line account default : NAME" if names and name == "default" else ""
+        advice = _advise_name([printable(account.name) for account in files.accounts()], name)
     else:
-        looked = " or ".join(file.path for file in files.both())
-        advice = f"write a configuration into {looked}"
+        one, other = [file.path for file in files.both()]  # --host alone looks for none
+        advice = say("write a configuration into {path} or {other}", path=one, other=other)
     raise ConfigError(problem, advice=advice)
+
+
+def _advise_name(names: list[str], wanted: str) -> Text:
+    """Say which accounts there are, and how one of them becomes the default."""
+    if not names:
+        return say("the file names no account")
+    advice = say("there is: {names}", names=", ".join(names))
+    if wanted == "default":
+        advice = say("{advice}; write a line account default : NAME", advice=advice)
+    return advice

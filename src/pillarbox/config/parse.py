@@ -15,8 +15,9 @@ The rule to keep: an error shows a keyword or an argument only when it cannot be
 from __future__ import annotations
 
 from pillarbox.config.account import ALIASES, FIELD_BY_NAME, Account, parse_setting
-from pillarbox.config.values import NEEDED, NOT_TAKEN
+from pillarbox.config.values import NEEDED, NOT_TAKEN, reason_of
 from pillarbox.errors import ConfigError
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -79,11 +80,12 @@ def parse(text: bytes, path: str, *, run_eval: Callable[[str, int], str]) -> Par
     nul = text.find(b"\0")
     if nul >= 0:
         reader.line = text.count(b"\n", 0, nul) + 1
-        reader.fail("a NUL byte", "save the file as plain text in UTF-8")
+        reader.fail(say("a NUL byte"), say("save the file as plain text in UTF-8"))
     for raw in text.removeprefix(_BOM).split(b"\n"):
         reader.line += 1
         if len(raw) > _LINE_MAX:
-            reader.fail("line longer than 500 characters", "shorten it; is a line break missing?")
+            advice = say("shorten it; is a line break missing?")
+            reader.fail(say("line longer than 500 characters"), advice)
         reader.read_line(raw.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
     return ParsedFile(path, tuple(reader.accounts.values()), contains_secret=reader.contains_secret)
 
@@ -126,9 +128,9 @@ class _Reader:
         name, colon, parents = argument.partition(":")
         name = name.rstrip(_BLANKS)
         if not name:
-            self.fail("missing account name", "write account NAME")
+            self.fail(say("missing account name"), say("write account NAME"))
         if "," in name:
-            self.fail("an account name must not contain colons or commas")
+            self.fail(say("an account name must not contain colons or commas"))
         account = Account(name, self.path, base=self._defaults)
         if colon:
             for parent in parents.split(","):
@@ -141,24 +143,27 @@ class _Reader:
         parent = self.accounts.get(name)
         if parent is None:
             if not name:
-                self.fail("missing account name", "write account NAME : PARENT, PARENT")
+                advice = say("write account NAME : PARENT, PARENT")
+                self.fail(say("missing account name"), advice)
             self.fail(
-                f"account {_shown(name)} not (yet) defined",
-                "an account takes over settings only from accounts above it in the same file",
+                say("account {name} not (yet) defined", name=_shown(name)),
+                say("an account takes over settings only from accounts above it in the same file"),
             )
         return parent
 
     def _open_defaults(self, argument: str) -> None:
         if argument:
-            self.fail("command defaults does not take an argument", "write defaults alone")
+            problem = say("command {keyword} does not take an argument", keyword="defaults")
+            self.fail(problem, say("write defaults alone"))
         self._current = self._defaults
 
     def _evaluate(self, command: str) -> None:
         if not command:
-            self.fail("command eval needs an argument", "write eval COMMAND")
+            problem = say("command {keyword} needs an argument", keyword="eval")
+            self.fail(problem, say("write eval COMMAND"))
         line = self._run_eval(command, self.line)
         if "\0" in line:
-            self.fail("a NUL byte in the output of eval", "the command must print text")
+            self.fail(say("a NUL byte in the output of eval"), say("the command must print text"))
         self.read_line(line, is_evaluated=True)
 
     def _set(self, keyword: str, argument: str, *, is_evaluated: bool) -> None:
@@ -186,35 +191,42 @@ class _Reader:
         raise ConfigError(problem, path=self.path, line=self.line, advice=advice)
 
     def _fail_duplicate(self, name: str) -> NoReturn:
-        advice = "give each account a name of its own"
+        advice = say("give each account a name of its own")
         if self._is_implicit and name == "default":
-            advice = (
+            advice = say(
                 "the settings above the first account line are an account called default already: "
                 "put a line defaults or account NAME above them"
             )
-        self.fail(f"account {_shown(name)} was already defined", advice)
+        self.fail(say("account {name} was already defined", name=_shown(name)), advice)
 
     def _fail_argument(self, keyword: str, argument: str, error: ValueError) -> NoReturn:
-        reason = str(error)
-        problem = f"invalid argument {_shown(argument)} for command {keyword}"
+        reason = reason_of(error)
         if not argument:
-            problem = f"command {keyword} needs an argument"
+            problem = say("command {keyword} needs an argument", keyword=keyword)
         elif reason == NOT_TAKEN:
-            problem = f"command {keyword} does not take an argument"
+            problem = say("command {keyword} does not take an argument", keyword=keyword)
+        else:
+            problem = say(
+                "invalid argument {argument} for command {keyword}",
+                argument=_shown(argument),
+                keyword=keyword,
+            )
         advice = "" if reason in (NEEDED, NOT_TAKEN) else reason
         raise ConfigError(problem, path=self.path, line=self.line, advice=advice) from error
 
     def _fail_unknown(self, keyword: str, *, is_evaluated: bool) -> NoReturn:
         if is_evaluated:  # of a command that prints the password alone: a likely mistake
             self.fail(
-                "unknown command in the output of eval",
-                "it is not shown because it may be a password; that would need passwordeval",
+                say("unknown command in the output of eval"),
+                say("it is not shown because it may be a password; that would need passwordeval"),
             )
         similar = _similar(keyword)
         shown = "" if self._is_after_password else _shown_keyword(keyword, is_similar=bool(similar))
         if not shown:
-            self.fail("unknown command", "it is not shown because it may be a password")
-        self.fail(f"unknown command {shown}", f"did you mean {similar}?" if similar else "")
+            advice = say("it is not shown because it may be a password")
+            self.fail(say("unknown command"), advice)
+        meant = say("did you mean {keyword}?", keyword=similar) if similar else ""
+        self.fail(say("unknown command {keyword}", keyword=shown), meant)
 
 
 def _similar(keyword: str) -> str:

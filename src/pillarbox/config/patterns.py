@@ -17,6 +17,7 @@ import os
 
 from pillarbox.config.files import read_file
 from pillarbox.errors import ConfigError
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,14 +131,16 @@ class Surroundings:
 
     def mail_name(self) -> str:
         """Return the first line of the mail name file."""
-        advice = f"write the mail domain of this machine into {self.mailname_file}"
+        path = self.mailname_file
+        advice = say("write the mail domain of this machine into {path}", path=path)
         try:
-            content, _ = read_file(self.mailname_file, _MAILNAME_MAX)
+            content, _ = read_file(path, _MAILNAME_MAX)
         except OSError as error:
-            raise ConfigError(f"{self.mailname_file}: {error.strerror}", advice=advice) from error
+            msg = say("{path}: {problem}", path=path, problem=error.strerror)
+            raise ConfigError(msg, advice=advice) from error
         name = content.partition(b"\n")[0].strip().decode("utf-8", "surrogateescape")
         if not name:
-            raise ConfigError(f"{self.mailname_file}: its first line is empty", advice=advice)
+            raise ConfigError(say("{path}: its first line is empty", path=path), advice=advice)
         return name
 
 

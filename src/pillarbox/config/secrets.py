@@ -20,6 +20,7 @@ from pillarbox.config.files import read_file
 from pillarbox.config.patterns import Surroundings
 from pillarbox.errors import ConfigError, CredentialError
 from pillarbox.secret import Secret
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -73,8 +74,8 @@ class Search:
     def login(self) -> str:
         """Whose password it is, for a person: ``USER at HOST``."""
         account = self.account
-        place = account.host or account.socket or "an unnamed host"
-        return f"{account.user} at {place}" if account.user else place
+        place = account.host or account.socket or say("an unnamed host")
+        return say("{user} at {place}", user=account.user, place=place) if account.user else place
 
 
 class Source(Value):
@@ -152,74 +153,98 @@ def find_secret(
 
     """
     search = Search(account, env, ask, [] if notes is None else notes, system_netrc)
-    reasons = []
+    reasons = ""
     for source in SOURCES:
         found = source.find(search)
         if isinstance(found, Secret):
             return found
-        reasons.append(found)
-    name = f" of account {account.name}" if account.name else ""
-    raise CredentialError(
-        f"no password for {search.login} found: {'; '.join(reasons)}",
-        advice=f"add a line passwordeval COMMAND to the settings{name}, or an entry to ~/.netrc",
+        reasons = say("{reasons}; {reason}", reasons=reasons, reason=found) if reasons else found
+    msg = say("no password for {login} found: {reasons}", login=search.login, reasons=reasons)
+    raise CredentialError(msg, advice=_advise_source(account.name))
+
+
+def _advise_source(name: str) -> str:
+    if not name:
+        return say("add a line passwordeval COMMAND to the settings, or an entry to ~/.netrc")
+    return say(
+        "add a line passwordeval COMMAND to the settings of account {name}, or an entry to "
+        "~/.netrc",
+        name=name,
     )
 
 
 def _from_password(search: Search) -> Secret | str:
-    return search.account.password or "no keyword password"
+    return search.account.password or say("no keyword password")
 
 
 def _from_passwordeval(search: Search) -> Secret | str:
     command = search.account.passwordeval
     if command is None:
-        return "no passwordeval"
+        return say("no passwordeval")
     from pillarbox.config.command import run_command
 
     output = run_command(command, search.env)
     if not output.line:
-        what = "nothing" if output.line is None else "an empty line"
-        _fail_passwordeval(search.account, f"its command printed {what} ({output.ending})")
+        problem = say("its command printed an empty line ({ending})", ending=output.ending)
+        if output.line is None:
+            problem = say("its command printed nothing ({ending})", ending=output.ending)
+        _fail_passwordeval(search.account, problem)
     if b"\0" in output.line:
-        _fail_passwordeval(search.account, "its command printed a NUL byte, so no password")
+        _fail_passwordeval(search.account, say("its command printed a NUL byte, so no password"))
     return Secret(output.line.decode("utf-8", "surrogateescape"))
 
 
 def _fail_passwordeval(account: Account, problem: str) -> NoReturn:
     source, line = account.place("passwordeval")
     raise ConfigError(
-        f"cannot read output of passwordeval: {problem}",
+        say("cannot read output of passwordeval: {problem}", problem=problem),
         path=source if line else "",
         line=line,
-        advice="run the command by hand as the same user; it must print the password",
+        advice=say("run the command by hand as the same user; it must print the password"),
     )
 
 
 def _from_credential(search: Search) -> Secret | str:
     folder = search.env.get("CREDENTIALS_DIRECTORY")
     if not folder:
-        return "no CREDENTIALS_DIRECTORY"
+        return say("no CREDENTIALS_DIRECTORY")
     names = ["pillarbox.password"]
     if search.account.name and "/" not in search.account.name:
         names.insert(0, f"pillarbox.{search.account.name}")
     for name in names:
+        path = f"{folder}/{name}"
         try:
-            content, _ = read_file(f"{folder}/{name}", _CREDENTIAL_MAX)
+            content, _ = read_file(path, _CREDENTIAL_MAX)
         except FileNotFoundError:
             continue
         except OSError as error:
-            search.notes.append(f"cannot read credential {folder}/{name}: {error.strerror}")
+            search.notes.append(
+                say("cannot read credential {path}: {reason}", path=path, reason=error.strerror)
+            )
             continue
         line = _first_line(content)
         if line is not None:
             return Secret(line)
-        search.notes.append(f"the first line of credential {folder}/{name} is empty")
-    return f"no credential {' or '.join(names)}"
+        search.notes.append(say("the first line of credential {path} is empty", path=path))
+    if len(names) > 1:
+        return say("no credential {name} or {other}", name=names[0], other=names[1])
+    return say("no credential {name}", name=names[0])
+
+
+def _from_keyring(search: Search) -> Secret | str:
+    account = search.account
+    if not account.user or not account.host:
+        return say("no user and host to look for in the keyring")
+    from pillarbox.config.keyring import find_in_keyring
+
+    found, reason = find_in_keyring(account.host, account.user, search.env)
+    return reason if found is None else Secret(found)
 
 
 def _from_netrc(search: Search) -> Secret | str:
     account = search.account
     if not account.user or not account.host:
-        return "no user and host to look for in netrc"
+        return say("no user and host to look for in netrc")
     home = Surroundings(search.env, os.getuid()).home_directory()
     paths = (f"{home}/.netrc", search.system_netrc)
     for path in paths:
@@ -228,24 +253,29 @@ def _from_netrc(search: Search) -> Secret | str:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            search.notes.append(f"cannot read {path}: {error.strerror}")
+            note = say("cannot read {path}: {reason}", path=path, reason=error.strerror)
+            search.notes.append(note)
             continue
         from pillarbox.config.netrc import find_password
 
         password = find_password(content[:_NETRC_MAX], account.host, account.user)
         if password is not None:
             if status.st_mode & _BEYOND_OWNER:
-                mode = status.st_mode & 0o7777
-                search.notes.append(f"{path} is open to others (mode {mode:04o}): chmod 600 {path}")
+                note = say(
+                    "{path} is open to others (mode {mode}): chmod 600 {path}",
+                    path=path,
+                    mode=f"{status.st_mode & 0o7777:04o}",
+                )
+                search.notes.append(note)
             return Secret(password)
-    return f"no entry in {' or '.join(paths)}"
+    return say("no entry in {path} or {other}", path=paths[0], other=paths[1])
 
 
 def _from_terminal(search: Search) -> Secret | str:
     if search.ask is None:
-        return "nobody to ask"
-    answer = search.ask(f"password for {search.login}: ")
-    return Secret(answer) if answer else "no answer from a terminal"
+        return say("nobody to ask")
+    answer = search.ask(say("password for {login}: ", login=search.login))
+    return Secret(answer) if answer else say("no answer from a terminal")
 
 
 def _first_line(content: bytes) -> str | None:
@@ -258,7 +288,7 @@ SOURCES = (
     Source("password", _from_password),
     Source("passwordeval", _from_passwordeval),
     Source("credential", _from_credential),
-    # "keyring" comes here: the desktop's key ring, with the extra of that name.
+    Source("keyring", _from_keyring),
     Source("netrc", _from_netrc),
     Source("terminal", _from_terminal),
 )

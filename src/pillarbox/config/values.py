@@ -12,6 +12,7 @@ or a password reaches the system as it was written.
 from __future__ import annotations
 
 from pillarbox.secret import Secret
+from pillarbox.text import Text, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ __all__ = [
     "parse_syslog",
     "parse_text",
     "parse_timeout",
+    "reason_of",
 ]
 
 # The names that ``auth`` takes besides on and off, as msmtp spells them.
@@ -67,8 +69,14 @@ _SOCKET_PATH_MAX = 107  # bytes: sun_path is 108 with its NUL
 # attacker made himself, not against imitating one that was pinned: still accepted.
 _FINGERPRINT_BYTES = (16, 20, 32)
 # The reasons that say only that there is no argument, or that there is one.
-NEEDED = "an argument is needed"
-NOT_TAKEN = "it takes no argument"
+NEEDED = say("an argument is needed")
+NOT_TAKEN = say("it takes no argument")
+
+
+def reason_of(error: ValueError) -> str:
+    """Return why a reader refused; a ``Text``, which ``str(error)`` would not be."""
+    reason = error.args[0] if error.args else ""
+    return reason if isinstance(reason, Text) else str(error)
 
 
 def parse_on_off(text: str) -> bool:
@@ -94,7 +102,7 @@ def one_of(*words: str) -> Callable[[str], str]:
 def parse_text(text: str) -> str:
     """Return a text without control characters; it may be empty."""
     if not (text.isascii() and text.isprintable()) and any(map(_is_control, text)):
-        raise ValueError("it contains a control character")
+        raise ValueError(say("it contains a control character"))
     return text
 
 
@@ -137,20 +145,22 @@ def parse_timeout(text: str) -> int | None:
     try:
         return _parse_integer(text, _INT_MAX)
     except ValueError as error:
-        raise ValueError(f"{error} (seconds), or off" if text else NEEDED) from error
+        reason = say("{reason} (seconds), or off", reason=reason_of(error)) if text else NEEDED
+        raise ValueError(reason) from error
 
 
 def parse_path(text: str) -> str | None:
     """Return the name of a file as written (``~`` included), or None for an empty text."""
     if "\0" in text:  # from nowhere but a program that calls us: files and argv cannot hold one
-        raise ValueError("a file name cannot contain a NUL byte")
+        raise ValueError(say("a file name cannot contain a NUL byte"))
     return text or None
 
 
 def parse_socket_path(text: str) -> str | None:
     """Return the path of a Unix socket, or None for an empty text; ``~`` is not special."""
     if len(text.encode("utf-8", "surrogateescape")) > _SOCKET_PATH_MAX:
-        raise ValueError(f"the path of a socket has at most {_SOCKET_PATH_MAX} bytes")
+        reason = say("the path of a socket has at most {limit} bytes", limit=_SOCKET_PATH_MAX)
+        raise ValueError(reason)
     return parse_path(text)
 
 
@@ -168,8 +178,10 @@ def parse_auth(text: str) -> str:
     """Return ``on`` (choose), ``off`` or the name of one of ``AUTH_METHODS``."""
     if text in ("on", "off") or text in AUTH_METHODS:
         return text
-    hint = "; names are lower case" if text.lower() in ("on", "off", *AUTH_METHODS) else ""
-    raise ValueError("write on, off, or one of " + ", ".join(AUTH_METHODS) + hint)
+    reason = say("write on, off, or one of {names}", names=", ".join(AUTH_METHODS))
+    if text.lower() in ("on", "off", *AUTH_METHODS):
+        reason = say("{reason}; names are lower case", reason=reason)
+    raise ValueError(reason)
 
 
 def parse_fingerprint(text: str) -> str | None:
@@ -180,8 +192,10 @@ def parse_fingerprint(text: str) -> str | None:
     if len(pairs) in _FINGERPRINT_BYTES and all(map(_is_hex_pair, pairs)):
         return ":".join(pairs).upper()
     raise ValueError(
-        "write 32 (SHA-256), 20 (SHA-1) or 16 (MD5) pairs of hexadecimal digits, "
-        "separated by colons or blanks"
+        say(
+            "write 32 (SHA-256), 20 (SHA-1) or 16 (MD5) pairs of hexadecimal digits, "
+            "separated by colons or blanks"
+        )
     )
 
 
@@ -195,7 +209,7 @@ def parse_dsn_notify(text: str) -> str | None:
     if text == "never" or (len(set(words)) == len(words) and set(words) <= set(_CONDITIONS)):
         return text.upper()
     raise ValueError(
-        "write off, never, or some of failure, delay and success, joined by commas, no blanks"
+        say("write off, never, or some of failure, delay and success, joined by commas, no blanks")
     )
 
 
@@ -237,15 +251,15 @@ def _parse_integer(text: str, highest: int) -> int:
             number = 0
         if 0 < number <= highest:
             return number
-    raise ValueError(f"write a number from 1 to {highest}")
+    raise ValueError(say("write a number from 1 to {highest}", highest=highest))
 
 
 def _write(*words: str, text: str) -> str:
     if not text:
         return NEEDED
-    reason = f"write {', '.join(words[:-1])} or {words[-1]}"
+    reason = say("write {words} or {last}", words=", ".join(words[:-1]), last=words[-1])
     if text not in words and text.lower() in [word.lower() for word in words]:
-        reason += " (upper and lower case matter)"
+        reason = say("{reason} (upper and lower case matter)", reason=reason)
     return reason
 
 

@@ -23,12 +23,15 @@ from pillarbox.errors import ConfigError, DeadlineError, HostNotFoundError, Netw
 from pillarbox.mail.reply import printable
 from pillarbox.net.names import ascii_host, is_address
 from pillarbox.net.stream import Stream, wait_ready
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
+
+    from pillarbox.text import Text
 
     # What socket.getaddrinfo returns: family, type, protocol, canonical name, socket address.
     _Candidate = tuple[int, int, int, str, tuple[Any, ...]]
@@ -78,7 +81,10 @@ class Endpoint(Value):
         self.proxy_port = proxy_port
 
     def __str__(self) -> str:
-        return self.socket_path or f"{printable(self.host)}, port {self.port}"
+        # A Text, which str() hands on as it is: so a message's field can be localized.
+        if self.socket_path:
+            return self.socket_path
+        return say("{host}, port {port}", host=printable(self.host), port=self.port)
 
 
 def dial(
@@ -151,11 +157,11 @@ def _cannot_connect(endpoint: Endpoint, failures: dict[str, str], *, is_late: bo
     reason = "; ".join(f"{reason} ({address})" for address, reason in failures.items())
     if len(reasons) == 1:
         reason = reasons.pop()
-    advice = "check host and port, and that a firewall lets the connection through"
+    advice = say("check host and port, and that a firewall lets the connection through")
     if endpoint.port == _OUTBOUND_MAIL_PORT:
-        advice = "many networks block port 25; use 465 (tls_starttls off) or 587"
+        advice = say("many networks block port 25; use 465 (tls_starttls off) or 587")
     kind = DeadlineError if is_late else NetworkError
-    msg = f"cannot connect to {endpoint}: {reason}"
+    msg = say("cannot connect to {peer}: {problem}", peer=str(endpoint), problem=reason)
     return kind(msg, peer=str(endpoint), advice=advice)
 
 
@@ -191,8 +197,12 @@ def _bind(sock: socket.socket, source: _Candidate) -> None:
     try:
         sock.bind(address)
     except OSError as error:
-        msg = f"source_ip {address[0]}: cannot connect from this address: {error.strerror}"
-        advice = "source_ip must be an address of this machine"
+        msg = say(
+            "source_ip {address}: cannot connect from this address: {reason}",
+            address=address[0],
+            reason=error.strerror,
+        )
+        advice = say("source_ip must be an address of this machine")
         raise ConfigError(msg, advice=advice) from error
 
 
@@ -200,14 +210,15 @@ def _source(source_ip: str) -> _Candidate:
     try:
         found = _numeric(ascii_host(source_ip), 0)
     except OSError as error:
-        msg = f"source_ip {printable(source_ip)} is no IPv4 or IPv6 address"
-        raise ConfigError(msg, advice="write an address of this machine, not a name") from error
+        msg = say("source_ip {address} is no IPv4 or IPv6 address", address=printable(source_ip))
+        advice = say("write an address of this machine, not a name")
+        raise ConfigError(msg, advice=advice) from error
     return found[0]
 
 
 def _check_port(port: int) -> None:
     if not 0 < port <= _PORT_LIMIT:
-        msg = f"port {port} is not between 1 and {_PORT_LIMIT}"
+        msg = say("port {port} is not between 1 and {limit}", port=port, limit=_PORT_LIMIT)
         raise ConfigError(msg)
 
 
@@ -227,8 +238,9 @@ def _choose(
     if source is not None:
         unique = [candidate for candidate in unique if candidate[0] == source[0]]
         if not unique:
-            msg = f"cannot connect to {endpoint}: it has no address of the family of source_ip"
-            raise NetworkError(msg, peer=str(endpoint), advice="leave source_ip out")
+            problem = say("it has no address of the family of source_ip")
+            msg = say("cannot connect to {peer}: {problem}", peer=str(endpoint), problem=problem)
+            raise NetworkError(msg, peer=str(endpoint), advice=say("leave source_ip out"))
     chosen = unique[:_ADDRESSES_TRIED]
     others = [candidate for candidate in unique if candidate[0] != chosen[0][0]]
     if others and all(candidate[0] == chosen[0][0] for candidate in chosen):
@@ -244,28 +256,33 @@ def _look_up(endpoint: Endpoint, deadline: float, resolver: _Resolver) -> Sequen
             return _numeric(name, endpoint.port)
         found = _resolve(name, endpoint.port, deadline, resolver)
     except socket.gaierror as error:
-        raise _cannot_locate(endpoint, error) from error
+        raise _not_located(endpoint, error) from error
     except TimeoutError as error:
-        msg = f"cannot locate host {printable(endpoint.host)}: the resolver did not answer in time"
+        msg = _cannot_locate(endpoint, say("the resolver did not answer in time"))
         raise DeadlineError(msg, peer=str(endpoint), advice=_ADVICE_RESOLVER) from error
     # 0.0.0.0 and :: are how a blocking resolver says no; the system would take them for itself,
     # and a mail server of this machine would get the mail.
     usable = [candidate for candidate in found if candidate[4][0] not in {"0.0.0.0", "::"}]  # noqa: S104
     if not usable:
-        msg = f"cannot locate host {printable(endpoint.host)}: the resolver gave no usable address"
+        msg = _cannot_locate(endpoint, say("the resolver gave no usable address"))
         raise NetworkError(msg, peer=str(endpoint), advice=_ADVICE_RESOLVER)
     return usable
 
 
-def _cannot_locate(endpoint: Endpoint, error: socket.gaierror) -> NetworkError:
+def _cannot_locate(endpoint: Endpoint, problem: str) -> Text:
+    host = printable(endpoint.host)
+    return say("cannot locate host {host}: {problem}", host=host, problem=problem)
+
+
+def _not_located(endpoint: Endpoint, error: socket.gaierror) -> NetworkError:
     does_not_exist = error.errno in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)}
     kind = HostNotFoundError if does_not_exist else NetworkError
-    msg = f"cannot locate host {printable(endpoint.host)}: {error.strerror}"
-    advice = "check the spelling of the host" if does_not_exist else _ADVICE_RESOLVER
+    msg = _cannot_locate(endpoint, str(error.strerror))
+    advice = say("check the spelling of the host") if does_not_exist else _ADVICE_RESOLVER
     return kind(msg, peer=str(endpoint), advice=advice)
 
 
-_ADVICE_RESOLVER = "check the name servers of this machine (/etc/resolv.conf)"
+_ADVICE_RESOLVER = say("check the name servers of this machine (/etc/resolv.conf)")
 
 
 def _numeric(address: bytes, port: int) -> Sequence[_Candidate]:
@@ -309,8 +326,9 @@ def _resolve(name: bytes, port: int, deadline: float, resolver: _Resolver) -> Se
 
 def _dial_unix(path: str, deadline: float) -> Stream:
     if len(os.fsencode(path)) > _UNIX_PATH_LIMIT:
-        msg = f"cannot connect to {path}: the path is longer than {_UNIX_PATH_LIMIT} bytes"
-        raise ConfigError(msg, advice="a shorter path, or a link to it, is needed")
+        problem = say("the path is longer than {limit} bytes", limit=_UNIX_PATH_LIMIT)
+        msg = say("cannot connect to {peer}: {problem}", peer=path, problem=problem)
+        raise ConfigError(msg, advice=say("a shorter path, or a link to it, is needed"))
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.settimeout(0)
@@ -336,16 +354,19 @@ def _finish_connecting_unix(sock: socket.socket, path: str, deadline: float) -> 
 
 def _cannot_connect_unix(path: str, code: int) -> NetworkError:
     reason = os.strerror(code)
-    advice = "check that the service behind it runs"
+    advice = say("check that the service behind it runs")
     if code == errno.ENOENT:
-        reason = "there is no such socket"
+        reason = say("there is no such socket")
     elif code == errno.ECONNREFUSED:
-        reason = "nobody listens on it" if _is_socket(path) else "it is not a socket"
+        reason = say("nobody listens on it") if _is_socket(path) else say("it is not a socket")
     elif code in {errno.EACCES, errno.EPERM}:
-        reason = "permission denied"
-        advice = "the user who sends needs write permission on it, and search on its directories"
+        reason = say("permission denied")
+        advice = say(
+            "the user who sends needs write permission on it, and search on its directories"
+        )
     kind = DeadlineError if code == errno.ETIMEDOUT else NetworkError
-    return kind(f"cannot connect to {path}: {reason}", peer=path, advice=advice)
+    msg = say("cannot connect to {peer}: {problem}", peer=path, problem=reason)
+    return kind(msg, peer=path, advice=advice)
 
 
 def _is_socket(path: str) -> bool:

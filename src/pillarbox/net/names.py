@@ -12,6 +12,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 
 from pillarbox.errors import ConfigError, MissingExtraError
 from pillarbox.mail.reply import printable
+from pillarbox.text import say
 
 __all__ = ["ascii_host", "certificate_host", "is_address"]
 
@@ -36,8 +37,8 @@ def ascii_host(host: str) -> bytes:
     # A NUL would cut the name short in C: "good.example\0.evil" would be "good.example".
     is_name = host[:1] not in {"", "."} and len(host) <= _LONGEST
     if not is_name or any(char <= " " or char == "\x7f" for char in host):
-        msg = f"'{printable(host)}' cannot be the name of a host"
-        raise ConfigError(msg, advice="check the spelling of the host")
+        msg = say("'{host}' cannot be the name of a host", host=printable(host))
+        raise ConfigError(msg, advice=say("check the spelling of the host"))
     return host.encode("ascii") if host.isascii() else _a_labels(host)
 
 
@@ -45,15 +46,19 @@ def _a_labels(host: str) -> bytes:
     try:
         import idna  # 54 ms, and rare
     except ImportError as error:
-        feature = f"the host name {printable(host)}, which is not ASCII,"
+        feature = say("the host name {host}, which is not ASCII,", host=printable(host))
         raise MissingExtraError(feature, "idn") from error
     try:
         # UTS 46 only maps what a person may type (capital letters, full-width dots); being
         # non-transitional it leaves to IDNA2008 what a name is.
         return idna.encode(host, uts46=True)
     except idna.IDNAError as error:
-        msg = f"'{printable(host)}' cannot be the name of a host: {printable(str(error))}"
-        raise ConfigError(msg, advice="check the spelling of the host") from error
+        msg = say(
+            "'{host}' cannot be the name of a host: {reason}",
+            host=printable(host),
+            reason=printable(str(error)),
+        )
+        raise ConfigError(msg, advice=say("check the spelling of the host")) from error
 
 
 def certificate_host(host: str) -> bytes:

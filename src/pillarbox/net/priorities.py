@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from pillarbox.errors import ConfigError
 from pillarbox.mail.reply import printable
+from pillarbox.text import Text, say
 from pillarbox.value import Value
 
 __all__ = ["Priorities", "parse_priorities"]
@@ -79,10 +80,10 @@ _KEYWORDS["SECURE256"] = _KEYWORDS["SECURE192"]
 _KEYWORDS["SECURE"] = _KEYWORDS["SECURE128"]
 
 _REFUSED_KEYWORDS = {
-    "LEGACY": "it allows what can be broken today",
-    "SYSTEM": "GnuTLS's system-wide policy is not read",
-    "SUITEB128": "OpenSSL cannot be told its curves through Python",
-    "SUITEB192": "OpenSSL cannot be told its curves through Python",
+    "LEGACY": say("it allows what can be broken today"),
+    "SYSTEM": say("GnuTLS's system-wide policy is not read"),
+    "SUITEB128": say("OpenSSL cannot be told its curves through Python"),
+    "SUITEB192": say("OpenSSL cannot be told its curves through Python"),
 }
 
 # A suite of TLS 1.2 is an exchange and one of these; its name for OpenSSL is the exchange's
@@ -166,8 +167,11 @@ def parse_priorities(text: str) -> Priorities:
     if first in _REFUSED_KEYWORDS or first.startswith("@"):
         raise _refusal(first, _REFUSED_KEYWORDS.get(first, _REFUSED_KEYWORDS["SYSTEM"]))
     if first not in _KEYWORDS:
-        why = "a GnuTLS priority string begins with a keyword such as NORMAL, SECURE128 or NONE"
-        raise _refusal(first, why + "; OpenSSL's cipher strings are not understood")
+        why = say(
+            "a GnuTLS priority string begins with a keyword such as NORMAL, SECURE128 or NONE; "
+            "OpenSSL's cipher strings are not understood"
+        )
+        raise _refusal(first, why)
     sets = dict(_KEYWORDS[first])
     level = 2
     for part in parts:
@@ -182,9 +186,9 @@ def parse_priorities(text: str) -> Priorities:
 
 def _check_flag(part: str) -> None:
     if part in _WEAKER_FLAGS:
-        raise _refusal(part, "it makes the connection less safe")
+        raise _refusal(part, say("it makes the connection less safe"))
     if part not in _HARMLESS_FLAGS:
-        raise _refusal(part, "OpenSSL cannot be told this")
+        raise _refusal(part, say("OpenSSL cannot be told this"))
 
 
 def _apply(sets: _Sets, part: str) -> None:
@@ -192,7 +196,7 @@ def _apply(sets: _Sets, part: str) -> None:
     sign, name = part[:1], part[1:]
     if sign not in {"+", "-", "!"}:
         if part not in _KEYWORDS:
-            raise _refusal(part, "it is unknown")
+            raise _refusal(part, say("it is unknown"))
         sign, name = "+", part
     if name in _KEYWORDS and sign == "+":
         for kind, members in _KEYWORDS[name].items():
@@ -214,12 +218,13 @@ def _apply(sets: _Sets, part: str) -> None:
 def _check_rest(part: str, sign: str, name: str) -> None:
     """Refuse what is in no set, unless it changes nothing."""
     if sign == "+" and name in _OLD_VERSIONS:
-        raise _refusal(part, "only TLS 1.2 and 1.3 are safe")
+        raise _refusal(part, say("only TLS 1.2 and 1.3 are safe"))
     if sign == "+" and name in _NEVER:
-        raise _refusal(part, "it is not safe, or OpenSSL does not have it")
+        raise _refusal(part, say("it is not safe, or OpenSSL does not have it"))
     if name not in (_ALWAYS if sign == "+" else _NEVER):
         is_known = name in _ALWAYS or name.startswith(("SIGN-", "GROUP-", "CURVE-", "CTYPE-"))
-        raise _refusal(part, "OpenSSL cannot be told this" if is_known else "it is unknown")
+        why = say("OpenSSL cannot be told this") if is_known else say("it is unknown")
+        raise _refusal(part, why)
 
 
 def _add(sets: _Sets, kind: str, members: tuple[str, ...]) -> None:
@@ -231,15 +236,16 @@ def _priorities(sets: _Sets, level: int) -> Priorities:
     has_its_ciphers = "AEAD" in sets["mac"] and _TLS13_CIPHERS.issubset(sets["cipher"])
     if "TLS1.3" in versions and not has_its_ciphers:
         if "TLS1.2" not in versions:
-            why = "the ciphers of TLS 1.3 cannot be chosen; write +CIPHER-ALL:+AEAD"
+            why = say("the ciphers of TLS 1.3 cannot be chosen; write +CIPHER-ALL:+AEAD")
             raise _refusal("VERS-TLS1.3", why)
         versions.remove("TLS1.3")
     if not versions:
-        raise _refusal("VERS-ALL", "no version of TLS is left; add +VERS-TLS1.2 or +VERS-TLS1.3")
+        why = say("no version of TLS is left; add +VERS-TLS1.2 or +VERS-TLS1.3")
+        raise _refusal("VERS-ALL", why)
     ciphers = _suites(sets) if "TLS1.2" in versions else []
     if "TLS1.2" in versions and not ciphers:
         if "TLS1.3" not in versions:
-            raise _refusal("KX, CIPHER and MAC", "no suite of TLS 1.2 is left")
+            raise _refusal(say("KX, CIPHER and MAC"), say("no suite of TLS 1.2 is left"))
         versions.remove("TLS1.2")
     return Priorities(
         "TLSv1_2" if "TLS1.2" in versions else "TLSv1_3",
@@ -260,7 +266,9 @@ def _suites(sets: _Sets) -> list[str]:
     ]
 
 
-def _refusal(part: str, why: str) -> ConfigError:
-    msg = f"tls_priorities: {printable(part) or 'an empty part'}: {why}"
-    advice = "leave tls_priorities out, or write for example PFS:-VERS-ALL:+VERS-TLS1.3"
+def _refusal(part: str, why: Text) -> ConfigError:
+    """Return the exception for a part as it was written, or for one in our words."""
+    shown = part if isinstance(part, Text) else printable(part) or say("an empty part")
+    msg = say("tls_priorities: {part}: {problem}", part=shown, problem=why)
+    advice = say("leave tls_priorities out, or write for example PFS:-VERS-ALL:+VERS-TLS1.3")
     return ConfigError(msg, advice=advice)

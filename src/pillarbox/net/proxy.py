@@ -14,6 +14,7 @@ from socket import AF_INET, AF_INET6, inet_pton
 from pillarbox.errors import NetworkError
 from pillarbox.mail.reply import printable
 from pillarbox.net.names import ascii_host, is_address
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,14 +30,14 @@ _PORT_SIZE = 2
 _ADDRESS_SIZE = {_IPV4: 4, _IPV6: 16}
 
 _REFUSALS = {  # RFC 1928 6
-    1: "it failed without saying why",
-    2: "its rules do not allow this connection",
-    3: "it cannot reach the network of the server",
-    4: "it cannot find or reach the server",
-    5: "the server refused the connection",
-    6: "the connection took too long",
-    7: "it does not make connections",
-    8: "it does not know this kind of address",
+    1: say("it failed without saying why"),
+    2: say("its rules do not allow this connection"),
+    3: say("it cannot reach the network of the server"),
+    4: say("it cannot find or reach the server"),
+    5: say("the server refused the connection"),
+    6: say("the connection took too long"),
+    7: say("it does not make connections"),
+    8: say("it does not know this kind of address"),
 }
 
 
@@ -55,24 +56,27 @@ def connect_through(stream: Stream, host: str, port: int, deadline: float) -> No
     stream.write(_NO_LOGIN, deadline)
     version, method = _read(stream, 2, deadline)
     if version != _VERSION:
-        raise _failure(stream, "it does not speak SOCKS5", _ADVICE)
+        raise _failure(stream, say("it does not speak SOCKS5"), _ADVICE)
     if method != 0:
-        raise _failure(stream, "it demands a login, which is not supported", _ADVICE)
+        raise _failure(stream, say("it demands a login, which is not supported"), _ADVICE)
     stream.write(_CONNECT + _destination(host) + port.to_bytes(_PORT_SIZE, "big"), deadline)
     version, refusal, _, kind = _read(stream, 4, deadline)
     if version != _VERSION:
-        raise _failure(stream, "it does not speak SOCKS5", _ADVICE)
+        raise _failure(stream, say("it does not speak SOCKS5"), _ADVICE)
     if refusal != 0:
-        reason = _REFUSALS.get(refusal, f"it answered with the unknown code {refusal}")
-        raise _failure(stream, f"{printable(host)}, port {port}: {reason}")
+        unknown = say("it answered with the unknown code {code}", code=refusal)
+        server = say("{host}, port {port}", host=printable(host), port=port)
+        reason = _REFUSALS.get(refusal, unknown)
+        raise _failure(stream, say("{peer}: {problem}", peer=server, problem=reason))
     # Where the proxy connected from: of no use, but it must be read to its end.
     size = _read(stream, 1, deadline)[0] if kind == _NAME else _ADDRESS_SIZE.get(kind, -1)
     if size < 0:
-        raise _failure(stream, f"it answered with an address of the unknown kind {kind}", _ADVICE)
+        problem = say("it answered with an address of the unknown kind {kind}", kind=kind)
+        raise _failure(stream, problem, _ADVICE)
     _read(stream, size + _PORT_SIZE, deadline)
 
 
-_ADVICE = "check proxy_host and proxy_port"
+_ADVICE = say("check proxy_host and proxy_port")
 
 
 def _destination(host: str) -> bytes:
@@ -90,11 +94,13 @@ def _read(stream: Stream, size: int, deadline: float) -> bytes:
     while len(data) < size:
         more = stream.read(deadline, size - len(data))
         if not more:
-            raise _failure(stream, "it closed the connection", _ADVICE)
+            raise _failure(stream, say("it closed the connection"), _ADVICE)
         data += more
     return data
 
 
 def _failure(stream: Stream, problem: str, advice: str = "") -> NetworkError:
-    msg = f"cannot connect through the proxy {stream.peer}: {problem}"
+    msg = say(
+        "cannot connect through the proxy {peer}: {problem}", peer=stream.peer, problem=problem
+    )
     return NetworkError(msg, peer=stream.peer, advice=advice)

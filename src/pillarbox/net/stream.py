@@ -29,6 +29,7 @@ from pillarbox.errors import (
     TlsError,
 )
 from pillarbox.mail.reply import printable
+from pillarbox.text import Text, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,14 +50,6 @@ _TLS_RECORDS = b"\x14\x15\x16\x17"  # the first byte of every TLS record (RFC 84
 # How often what the network has is taken without a deadline: once is enough, unless what came
 # first was TLS talking to itself. More than this is a flood.
 _LOOKS = 4
-
-_REASONS = {  # what an errno means once a connection is there; the rest is left to strerror()
-    ECONNABORTED: "the connection was broken off",
-    ECONNRESET: "the other side broke the connection off",
-    ENOTCONN: "the other side has closed the connection",
-    EPIPE: "the other side has closed the connection",
-    ETIMEDOUT: "the other side does not answer any more",
-}
 
 
 class Stream:
@@ -134,7 +127,7 @@ class Stream:
         """
         self._check_open()
         if self._has_failed_to_write:
-            raise self._network_error("write", "an earlier write failed")
+            raise self._network_error("write", say("an earlier write failed"))
         self._has_failed_to_write = True  # until it is known to have succeeded
         view = memoryview(data)
         if self._tls is None:
@@ -217,7 +210,8 @@ class Stream:
 
         self._check_open()
         if self._tls is not None:
-            raise LocalProtocolError(f"the connection to {self.peer} is under TLS already")
+            msg = say("the connection to {peer} is under TLS already", peer=self.peer)
+            raise LocalProtocolError(msg)
         try:
             self._refuse_early_words()
             name = server_name(policy, host) or None
@@ -265,11 +259,19 @@ class Stream:
 
     def _plain_text(self, start: bytes) -> TlsError:
         said = printable(start[:100].split(b"\n", 1)[0].rstrip(b"\r"))
-        msg = f"TLS handshake failed: {self.peer} speaks plain text; it said: {said}"
+        msg = say(
+            "TLS handshake failed: {peer} speaks plain text; it said: {text}",
+            peer=self.peer,
+            text=said,
+        )
         if self._has_read:  # after STARTTLS
-            advice = "somebody between here and the server may be tampering with the connection"
+            advice = say(
+                "somebody between here and the server may be tampering with the connection"
+            )
         else:
-            advice = "set tls_starttls on (port 587, or 25); with tls_starttls off the port is 465"
+            advice = say(
+                "set tls_starttls on (port 587, or 25); with tls_starttls off the port is 465"
+            )
         return TlsError(msg, peer=self.peer, advice=advice)
 
     @property
@@ -434,17 +436,23 @@ class Stream:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise LocalProtocolError(f"the connection to {self.peer} is used after its end")
+            msg = say("the connection to {peer} is used after its end", peer=self.peer)
+            raise LocalProtocolError(msg)
 
     def _too_late(self, doing: str) -> DeadlineError:
-        msg = f"{_what_failed(doing)}: {self.peer}: the operation timed out"
+        msg = say(
+            "{what}: {peer}: the operation timed out", what=_what_failed(doing), peer=self.peer
+        )
         return DeadlineError(msg, peer=self.peer)
 
     def _network_error(self, doing: str, reason: str) -> NetworkError:
-        return NetworkError(f"{_what_failed(doing)}: {self.peer}: {reason}", peer=self.peer)
+        msg = say(
+            "{what}: {peer}: {problem}", what=_what_failed(doing), peer=self.peer, problem=reason
+        )
+        return NetworkError(msg, peer=self.peer)
 
     def _os_error(self, error: OSError, doing: str) -> NetworkError:
-        reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
+        reason = _meaning(error.errno or 0) or error.strerror or str(error)
         return self._network_error(doing, reason)
 
     def _tls_error(self, error: OSError, doing: str) -> TlsError:
@@ -470,5 +478,20 @@ def wait_ready(sock: socket, events: int, deadline: float) -> bool:
     return False
 
 
-def _what_failed(doing: str) -> str:
-    return "TLS handshake failed" if doing == "handshake" else f"network {doing} error"
+def _what_failed(doing: str) -> Text:
+    if doing == "handshake":
+        return say("TLS handshake failed")
+    return say("network write error") if doing == "write" else say("network read error")
+
+
+def _meaning(code: int) -> Text | None:
+    """Return what an errno means once a connection is there; the rest is left to strerror()."""
+    if code == ECONNABORTED:
+        return say("the connection was broken off")
+    if code == ECONNRESET:
+        return say("the other side broke the connection off")
+    if code in {ENOTCONN, EPIPE}:
+        return say("the other side has closed the connection")
+    if code == ETIMEDOUT:
+        return say("the other side does not answer any more")
+    return None

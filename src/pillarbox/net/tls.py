@@ -17,6 +17,7 @@ import ssl
 from pillarbox.errors import CertificateError, ConfigError, MissingInputError
 from pillarbox.net.names import certificate_host
 from pillarbox.net.trust import load_crl, load_system_trust, load_trust_file
+from pillarbox.text import Text, say
 from pillarbox.value import Value
 
 __all__ = ["TlsPolicy", "check_fingerprint", "make_context", "server_name"]
@@ -125,8 +126,8 @@ def _verify(context: ssl.SSLContext, policy: TlsPolicy) -> None:
     context.hostname_checks_common_name = False
     flags = context.verify_flags | ssl.VERIFY_X509_STRICT
     if not policy.trust_file:
-        msg = "tls_trust_file is empty: no server could be trusted"
-        advice = "set tls_trust_file system, or tls_fingerprint to the server's fingerprint"
+        msg = say("tls_trust_file is empty: no server could be trusted")
+        advice = say("set tls_trust_file system, or tls_fingerprint to the server's fingerprint")
         raise ConfigError(msg, advice=advice)
     if policy.trust_file == "system":
         load_system_trust(context)
@@ -156,8 +157,11 @@ def _set_versions_and_ciphers(context: ssl.SSLContext, priorities: str) -> None:
     try:
         context.set_ciphers(f"@SECLEVEL={level}:{ciphers}")
     except ssl.SSLError as error:
-        msg = f"tls_priorities {priorities}: this OpenSSL has none of the ciphers that it leaves"
-        raise ConfigError(msg, advice="leave tls_priorities out") from error
+        msg = say(
+            "tls_priorities {priorities}: this OpenSSL has none of the ciphers that it leaves",
+            priorities=priorities,
+        )
+        raise ConfigError(msg, advice=say("leave tls_priorities out")) from error
     context.minimum_version = max(minimum, context.minimum_version)
     if maximum is not ssl.TLSVersion.MAXIMUM_SUPPORTED:
         context.maximum_version = maximum
@@ -166,45 +170,71 @@ def _set_versions_and_ciphers(context: ssl.SSLContext, priorities: str) -> None:
 def _load_client_certificate(context: ssl.SSLContext, policy: TlsPolicy) -> None:
     if not policy.key_file or not policy.cert_file:
         missing = "tls_cert_file" if policy.key_file else "tls_key_file"
-        msg = f"{missing} is not set: a client certificate needs tls_key_file and tls_cert_file"
-        raise ConfigError(msg, advice="set both, or neither")
-    _check_pem("tls_key_file", policy.key_file, b"PRIVATE KEY-----", "key")
-    _check_pem("tls_cert_file", policy.cert_file, b"CERTIFICATE-----", "certificate")
+        msg = say(
+            "{keyword} is not set: a client certificate needs tls_key_file and tls_cert_file",
+            keyword=missing,
+        )
+        raise ConfigError(msg, advice=say("set both, or neither"))
+    _check_pem("tls_key_file", policy.key_file, b"PRIVATE KEY-----", say("key"))
+    _check_pem("tls_cert_file", policy.cert_file, b"CERTIFICATE-----", say("certificate"))
 
     def refuse() -> str:
         # Without this OpenSSL would ask for the pass phrase on the terminal, if there is one.
-        msg = f"tls_key_file: the key in {policy.key_file} is encrypted"
-        advice = "take the pass phrase off: openssl pkey -in KEY -out NEWKEY; then chmod 600"
+        msg = say("tls_key_file: the key in {path} is encrypted", path=policy.key_file)
+        advice = say("take the pass phrase off: openssl pkey -in KEY -out NEWKEY; then chmod 600")
         raise MissingInputError(msg, advice=advice)
 
     try:
         context.load_cert_chain(policy.cert_file, policy.key_file, password=refuse)
     except ssl.SSLError as error:
-        reason = _KEY_REASONS.get(error.reason or "", "they do not belong together")
-        msg = f"tls_key_file {policy.key_file}, tls_cert_file {policy.cert_file}: {reason}"
-        raise MissingInputError(msg, advice="check which key belongs to the certificate") from error
+        msg = say(
+            "tls_key_file {key_path}, tls_cert_file {path}: {problem}",
+            key_path=policy.key_file,
+            path=policy.cert_file,
+            problem=_key_problem(error.reason or ""),
+        )
+        advice = say("check which key belongs to the certificate")
+        raise MissingInputError(msg, advice=advice) from error
 
 
-_KEY_REASONS = {
-    "KEY_VALUES_MISMATCH": "the key is not the certificate's",
-    "KEY_TYPE_MISMATCH": "the key is not the certificate's",
-    "EE_KEY_TOO_SMALL": "the key is too short to be safe",
-    "CA_MD_TOO_WEAK": "the certificate is signed with a digest that is not safe any more",
-}
+def _key_problem(reason: str) -> Text:
+    """Say what OpenSSL has against a key and its certificate."""
+    if reason in {"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"}:
+        return say("the key is not the certificate's")
+    if reason == "EE_KEY_TOO_SMALL":
+        return say("the key is too short to be safe")
+    if reason == "CA_MD_TOO_WEAK":
+        return say("the certificate is signed with a digest that is not safe any more")
+    return say("they do not belong together")
 
 
-def _check_pem(keyword: str, path: str, mark: bytes, what: str) -> None:
+def _check_pem(keyword: str, path: str, mark: bytes, what: Text) -> None:
     if path.startswith("pkcs11:"):
-        msg = f"{keyword} {path}: keys on a token (PKCS#11) are not supported"
-        raise ConfigError(msg, advice="name a PEM file")
+        msg = say(
+            "{keyword} {path}: keys on a token (PKCS#11) are not supported",
+            keyword=keyword,
+            path=path,
+        )
+        raise ConfigError(msg, advice=say("name a PEM file"))
     try:
         with open(path, "rb") as file:
             text = file.read(_LARGEST_PEM)
     except OSError as error:
-        raise MissingInputError(f"{keyword}: cannot read {path}: {error.strerror}") from error
+        msg = say(
+            "{keyword}: cannot read {path}: {reason}",
+            keyword=keyword,
+            path=path,
+            reason=error.strerror,
+        )
+        raise MissingInputError(msg) from error
     if mark not in text:
-        msg = f"{keyword}: {path} holds no {what} that can be read"
-        raise MissingInputError(msg, advice="it must be a PEM file")
+        msg = say(
+            "{keyword}: {path} holds no {what} that can be read",
+            keyword=keyword,
+            path=path,
+            what=what,
+        )
+        raise MissingInputError(msg, advice=say("it must be a PEM file"))
 
 
 def server_name(policy: TlsPolicy, host: str) -> bytes:
@@ -223,8 +253,8 @@ def server_name(policy: TlsPolicy, host: str) -> bytes:
     if name:
         return certificate_host(name)
     if policy.verifies_chain:
-        msg = "the connection has no host name that a certificate could be checked against"
-        raise ConfigError(msg, advice="set tls_host_override to the name in the certificate")
+        msg = say("the connection has no host name that a certificate could be checked against")
+        raise ConfigError(msg, advice=say("set tls_host_override to the name in the certificate"))
     return b""
 
 
@@ -251,11 +281,13 @@ def check_fingerprint(policy: TlsPolicy, certificate: bytes, peer: str) -> None:
     if certificate and hmac.compare_digest(digest, expected):
         return
     actual = hashlib.sha256(certificate).digest().hex(":").upper()
-    msg = (
-        f"TLS certificate verification failed: the certificate of {peer} does not have the "
-        f"fingerprint of tls_fingerprint; its SHA-256 fingerprint is {actual}"
+    msg = say(
+        "TLS certificate verification failed: the certificate of {peer} does not have the "
+        "fingerprint of tls_fingerprint; its SHA-256 fingerprint is {fingerprint}",
+        peer=peer,
+        fingerprint=actual,
     )
-    advice = "ask the server's administrator whether the certificate was renewed, and to what"
+    advice = say("ask the server's administrator whether the certificate was renewed, and to what")
     raise CertificateError(msg, peer=peer, advice=advice)
 
 
@@ -266,7 +298,10 @@ def _parse_fingerprint(text: str) -> bytes:
     except ValueError:
         digest = b""
     if len(digest) not in _DIGESTS:
-        msg = f"tls_fingerprint {text}: not a SHA-256, SHA-1 or MD5 fingerprint"
-        advice = "write 32, 20 or 16 hexadecimal pairs with colons between them"
+        msg = say(
+            "tls_fingerprint {fingerprint}: not a SHA-256, SHA-1 or MD5 fingerprint",
+            fingerprint=text,
+        )
+        advice = say("write 32, 20 or 16 hexadecimal pairs with colons between them")
         raise ConfigError(msg, advice=advice)
     return digest

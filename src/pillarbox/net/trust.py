@@ -15,6 +15,7 @@ import ssl
 import stat
 
 from pillarbox.errors import MissingInputError
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def load_system_trust(context: SSLContext) -> None:
     directories = _named("SSL_CERT_DIR", os.pathsep) or [default_directory]
     hashed = {path: links for path in directories if (links := _hash_links(path))}
     if not bundle and not hashed:
-        msg = "tls_trust_file system: this machine has no trust store"
-        advice = "install the package ca-certificates, or set tls_trust_file to a file"
+        msg = say("tls_trust_file system: this machine has no trust store")
+        advice = say("install the package ca-certificates, or set tls_trust_file to a file")
         raise MissingInputError(msg, advice=advice)
     if not hashed:
         load_trust_file(context, bundle)
@@ -78,8 +79,14 @@ def _named(variable: str, separator: str) -> list[str]:
     """Return the paths in an environment variable; none when it is unset or empty."""
     paths = [path for path in os.environ.get(variable, "").split(separator) if path]
     if paths and not any(os.path.exists(path) for path in paths):
-        msg = f"the environment variable {variable} names {paths[0]}, which does not exist"
-        raise MissingInputError(msg, advice=f"correct {variable}, or unset it")
+        msg = say(
+            "the environment variable {variable} names {path}, which does not exist",
+            variable=variable,
+            path=paths[0],
+        )
+        raise MissingInputError(
+            msg, advice=say("correct {variable}, or unset it", variable=variable)
+        )
     return paths
 
 
@@ -93,8 +100,11 @@ def load_trust_file(context: SSLContext, path: str) -> None:
     """
     if os.path.isdir(path):
         if not _hash_links(path):
-            msg = f"tls_trust_file: the directory {path} has no links to certificates (HASH.0)"
-            raise MissingInputError(msg, advice=f"make them: openssl rehash {path}")
+            msg = say(
+                "tls_trust_file: the directory {path} has no links to certificates (HASH.0)",
+                path=path,
+            )
+            raise MissingInputError(msg, advice=say("make them: openssl rehash {path}", path=path))
         context.load_verify_locations(capath=path)
         return
     directory = os.path.dirname(os.path.realpath(path))
@@ -115,27 +125,39 @@ def load_crl(context: SSLContext, path: str) -> None:
 
     """
     before = context.cert_store_stats()
-    _load_file(context, path, "tls_crl_file", "revocation list")
+    _load_file(context, path, "tls_crl_file")
     after = context.cert_store_stats()
     if after["x509"] != before["x509"]:
-        msg = f"tls_crl_file: {path} holds a certificate; only revocation lists belong there"
-        raise MissingInputError(msg, advice="move the certificate to tls_trust_file")
+        msg = say(
+            "tls_crl_file: {path} holds a certificate; only revocation lists belong there",
+            path=path,
+        )
+        raise MissingInputError(msg, advice=say("move the certificate to tls_trust_file"))
     if after["crl"] == before["crl"]:
-        msg = f"tls_crl_file: {path} holds no revocation list"
-        raise MissingInputError(msg, advice="it must be a PEM file: BEGIN X509 CRL")
+        msg = say("tls_crl_file: {path} holds no revocation list", path=path)
+        raise MissingInputError(msg, advice=say("it must be a PEM file: BEGIN X509 CRL"))
 
 
-def _load_file(
-    context: SSLContext, path: str, keyword: str = "tls_trust_file", what: str = "certificate"
-) -> None:
+def _load_file(context: SSLContext, path: str, keyword: str = "tls_trust_file") -> None:
+    is_trust = keyword == "tls_trust_file"
     try:
         context.load_verify_locations(cafile=path)
     except ssl.SSLError as error:
-        msg = f"{keyword}: {path} holds no {what} that can be read"
-        raise MissingInputError(msg, advice="it must be a PEM file") from error
+        msg = say(
+            "{keyword}: {path} holds no {what} that can be read",
+            keyword=keyword,
+            path=path,
+            what=say("certificate") if is_trust else say("revocation list"),
+        )
+        raise MissingInputError(msg, advice=say("it must be a PEM file")) from error
     except OSError as error:
-        msg = f"{keyword}: cannot read {path}: {error.strerror}"
-        advice = "set tls_trust_file system, or correct the path" if what == "certificate" else ""
+        msg = say(
+            "{keyword}: cannot read {path}: {reason}",
+            keyword=keyword,
+            path=path,
+            reason=error.strerror,
+        )
+        advice = say("set tls_trust_file system, or correct the path") if is_trust else ""
         raise MissingInputError(msg, advice=advice) from error
 
 
