@@ -8,6 +8,7 @@ A fuzz file has a docstring that states its property and each allowed refusal, `
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import traceback
@@ -61,9 +62,15 @@ def _search_with_atheris(
             return bytes(atheris.Mutate(data, max_size))
         return mutate(data or rng.choice(seeds), rng)[:max_size]
 
+    def look(data: bytes) -> None:
+        try:
+            _try(check, data)
+        except SystemExit:
+            os._exit(1)  # libFuzzer would call it a crash, write a file and exit with 77
+
     atheris.instrument_all()
-    arguments = [sys.argv[0], f"-max_total_time={int(seconds)}", f"-max_len={_MAX_BYTES}"]
-    atheris.Setup(arguments, lambda data: _try(check, data), custom_mutator=mutated)
+    arguments = [sys.argv[0], f"-max_total_time={max(1, int(seconds))}", f"-max_len={_MAX_BYTES}"]
+    atheris.Setup(arguments, look, custom_mutator=mutated)
     atheris.Fuzz()
 
 

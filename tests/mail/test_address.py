@@ -253,7 +253,7 @@ def test_list_neither_loses_nor_invents_an_address(texts, separator):
 
 
 @given(NOISE)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_mailbox_never_holds_what_could_end_its_command(text):
     """Whatever is read, a mailbox has no control character, and no space or <> but in quotes."""
     try:

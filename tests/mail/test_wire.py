@@ -153,7 +153,7 @@ def cut(text, places):
 
 
 @given(BODY, st.lists(st.integers(0, 100), max_size=8))
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_decoding_gives_the_normal_form(text, places):
     """Taking the wire form apart gives back the text, with its line ends made normal."""
     wire = wire_form(cut(text, places))
@@ -165,7 +165,7 @@ def test_decoding_gives_the_normal_form(text, places):
 
 
 @given(BODY, st.lists(st.integers(0, 100), max_size=8))
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_no_octet_could_end_a_line_but_crlf(text, places):
     """The wire form holds no NUL and no CR or LF outside CRLF."""
     wire = wire_form(cut(text, places))
@@ -174,14 +174,14 @@ def test_no_octet_could_end_a_line_but_crlf(text, places):
 
 
 @given(BODY, st.lists(st.integers(0, 100), max_size=8))
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_chunks_do_not_matter(text, places):
     """However a text comes, the same octets go out."""
     assert data_form(cut(text, places)) == data_form([text])
 
 
 @given(BODY)
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_every_server_sees_one_mail(text):
     """All four kinds of server take the same one mail, and what comes behind it for commands."""
     for line_end in SERVERS.values():

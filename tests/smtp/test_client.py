@@ -9,6 +9,7 @@ from pillarbox.errors import (
     EX_DATAERR,
     EX_NOPERM,
     EX_PROTOCOL,
+    EX_SOFTWARE,
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
     LocalProtocolError,
@@ -379,6 +380,29 @@ def test_endless_challenges_end(mechanism):
         count += 1
     assert count <= 5
     assert client.next_event().trouble.exit_code == EX_PROTOCOL
+
+
+def test_reason_inside_the_exchange_is_told():
+    """OAuth's JSON comes in a challenge; the refusal itself is the reply behind it."""
+    player = play(
+        {**SECURED, "mechanism": "xoauth2"},
+        XOAUTH2 + "C AUTH XOAUTH2 dXNlcj10aW0BYXV0aD1CZWFyZXIgaHVudGVyMi1odW50ZXIyAQE=\n"
+        "S 334 eyJzdGF0dXMiOiI0MDEifQ==\nC",
+    )
+    player.client.receive_data(b"535 no\r\n")
+    trouble = player.client.next_event().trouble
+    assert trouble.problem == 'authentication failed (method XOAUTH2): {"status":"401"}'
+    assert (trouble.exit_code, str(trouble.reply)) == (EX_NOPERM, "535 no")
+
+
+def test_login_that_needs_a_nonce_and_is_given_none_is_our_bug():
+    """It is told as a trouble like any other, and nothing of the login is sent."""
+    client = Client(SessionOptions(**LOGIN))
+    client.receive_data(b"220 x\r\n")
+    client.take_output()
+    client.receive_data(b"250-x\r\n250 AUTH SCRAM-SHA-256\r\n")
+    assert shown(client.next_event()) == f"refused EHLO site {EX_SOFTWARE}"
+    assert client.take_output() == b""
 
 
 class Endless(Mechanism):

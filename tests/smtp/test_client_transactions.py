@@ -895,6 +895,16 @@ def test_unfinished_last_line_is_ended():
     assert client.take_output() == b"..\r\n.\r\n"
 
 
+def test_forward_path_that_nothing_was_said_of_is_deferred():
+    """The net below all rules: no mail ends without a status for everybody."""
+    client = play({}, READY).client
+    transaction = Transaction(Envelope(None, (address("a"),)))
+    client._transactions.append(transaction)
+    client._end_transaction(transaction)
+    (status,) = client.next_event().transaction.statuses
+    assert (status.action, status.trouble.exit_code) == ("deferred", EX_PROTOCOL)
+
+
 def test_transaction_to_nobody_ends_at_once():
     """There is nothing to ask the server."""
     player = play({}, READY)

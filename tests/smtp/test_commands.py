@@ -223,7 +223,7 @@ WISH = TEXT | st.just("\udcff")
 
 
 @given(TEXT, TEXT, WISH, WISH, WISH, st.sampled_from([EVERYTHING, NOTHING]))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_encoder_makes_exactly_one_line(local_part, domain, ret, envid, notify, offered):
     """One CRLF, at the end, no control character; or a DataError and nothing (N10)."""
     path = Mailbox(local_part, domain)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pillarbox.errors import DataError
 from pillarbox.mail.reply import printable
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -81,11 +82,11 @@ def _to_a_labels(domain: str) -> str:
     except ImportError:
         from pillarbox.errors import MissingExtraError
 
-        raise MissingExtraError(f"the domain {domain}", "idn") from None
+        raise MissingExtraError(say("the domain {domain}", domain=domain), "idn") from None
     try:
         return idna.encode(domain, uts46=True).decode("ascii")
     except idna.IDNAError as exc:
-        msg = f"{domain} is not a valid domain: {exc}"
+        msg = say("{domain} is not a valid domain: {reason}", domain=domain, reason=str(exc))
         raise DataError(msg) from exc
 
 
@@ -105,7 +106,7 @@ def parse_mailbox(text: str) -> Mailbox:
         local_part, domain = text, ""
     problem = _local_part_fault(local_part) or (_domain_fault(domain) if at else "")
     if not problem and len(text.encode("utf-8", "surrogatepass")) > _MAX_MAILBOX:
-        problem = f"it is longer than {_MAX_MAILBOX} octets"
+        problem = say("it is longer than {limit} octets", limit=_MAX_MAILBOX)
     if problem:
         raise _fault(text, problem)
     return Mailbox(local_part, domain)
@@ -113,50 +114,54 @@ def parse_mailbox(text: str) -> Mailbox:
 
 def _local_part_fault(local_part: str) -> str:
     if not local_part:
-        return "nothing stands before the @"
+        return say("nothing stands before the @")
     if len(local_part.encode("utf-8", "surrogatepass")) > _MAX_LOCAL_PART:
-        return f"the part before the @ is longer than {_MAX_LOCAL_PART} octets"
+        return say("the part before the @ is longer than {limit} octets", limit=_MAX_LOCAL_PART)
     if local_part[0] == '"':
         return _quoted_string_fault(local_part)
     for char in local_part:
         # Dots at the ends or doubled are not RFC 5321's dot-string, yet such mailboxes exist
         # (some Japanese carriers gave them out) and cannot harm a command.
         if char not in _ATOM and char != "." and (char.isascii() or not _is_text(char)):
-            return f"the character {printable(char)!r} needs quotes" if char.isprintable() else (
-                f"the character {printable(char)} is not allowed"
-            )
+            if char.isprintable():
+                return say("the character {char} needs quotes", char=repr(char))
+            return _forbidden(char)
     return ""
 
 
 def _quoted_string_fault(local_part: str) -> str:
     if len(local_part) < 2 or local_part[-1] != '"':
-        return "a quotation mark is not closed"
+        return say("a quotation mark is not closed")
     is_escaped = False
     for char in local_part[1:-1]:
         if not (" " <= char <= "~" or (not char.isascii() and _is_text(char))):
-            return f"the character {printable(char)} is not allowed"
+            return _forbidden(char)
         if is_escaped:
             is_escaped = False
         elif char == "\\":
             is_escaped = True
         elif char == '"':
-            return "a quotation mark stands inside a quoted part"
-    return "a backslash ends the quoted part" if is_escaped else ""
+            return say("a quotation mark stands inside a quoted part")
+    return say("a backslash ends the quoted part") if is_escaped else ""
+
+
+def _forbidden(char: str) -> str:
+    return say("the character {char} is not allowed", char=printable(char))
 
 
 def _domain_fault(domain: str) -> str:
     if not domain:
-        return "nothing stands behind the @"
+        return say("nothing stands behind the @")
     if domain[0] == "[":
         inner = domain[1:-1]
         is_literal = domain[-1] == "]" and inner and _LITERAL.issuperset(inner)
-        return "" if is_literal else "the address literal is malformed"
+        return "" if is_literal else say("the address literal is malformed")
     for label in domain.split("."):
         if not label:
-            return "the domain has an empty label"
+            return say("the domain has an empty label")
         for char in label:
             if char not in _LABEL and (char.isascii() or not _is_text(char)):
-                return f"the character {printable(char)} is not allowed in a domain"
+                return say("the character {char} is not allowed in a domain", char=printable(char))
     return ""
 
 
@@ -180,7 +185,7 @@ def parse_address_list(text: str) -> list[Mailbox]:
 
     """
     if not text.isprintable() and any(map(_is_control, text)):
-        raise _fault(text, "a control character stands in it")
+        raise _fault(text, say("a control character stands in it"))
     return [parse_mailbox(address) for item in _items(text) if (address := _address_of(item))]
 
 
@@ -201,10 +206,10 @@ def _items(text: str) -> Iterator[list[str]]:
         if piece != ":":
             yield item
         elif any(map(_is_addressed, _words(item))):
-            raise _fault(text, "an address stands where the name of a group should")
+            raise _fault(text, say("an address stands where the name of a group should"))
         item = []
     if is_open:
-        raise _fault(text, "a < is not closed")
+        raise _fault(text, say("a < is not closed"))
     yield item
 
 
@@ -220,7 +225,7 @@ def _address_of(item: list[str]) -> str:
         address = " ".join(_words(_without_route(item[start + 1 : end])))
         others = _words(item[end + 1 :])
     if any(map(_is_addressed, others)):
-        raise _fault("".join(item), "a comma is missing between two addresses")
+        raise _fault("".join(item), say("a comma is missing between two addresses"))
     return address
 
 
@@ -294,7 +299,7 @@ def _end_of_comment(text: str, position: int) -> int:
             depth -= 1
             if depth == 0:
                 return position
-    raise _fault(text, "a comment is not closed")
+    raise _fault(text, say("a comment is not closed"))
 
 
 def _end_of_quoted(text: str, position: int) -> int:
@@ -307,8 +312,9 @@ def _end_of_quoted(text: str, position: int) -> int:
             position += 1
         elif char == '"':
             return position
-    raise _fault(text, "a quotation mark is not closed")
+    raise _fault(text, say("a quotation mark is not closed"))
 
 
 def _fault(text: str, problem: str) -> DataError:
-    return DataError(f"invalid address {printable(text, 100)}: {problem}")
+    shown = printable(text, 100)
+    return DataError(say("invalid address {address}: {problem}", address=shown, problem=problem))
