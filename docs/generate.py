@@ -12,6 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "src"))
+sys.path.insert(0, str(HERE.parent / "tests"))
 
 from pillarbox import errors  # noqa: E402 (behind the path)
 from pillarbox.cli import getopt, main, msmtp, sendmail  # noqa: E402
@@ -147,11 +148,35 @@ def session() -> str:
     )
 
 
+def proofs() -> str:
+    """Return the page that leads from each keyword and option to the test that shows it."""
+    import proofs as table
+
+    rows = [(f"`{name}`", f"`{proof}`") for name, proof in table.KEYWORDS.items()]
+    own = {option.key: option for option in reversed(msmtp.OPTIONS)}
+    spelled = [
+        (
+            "those accepted and ignored" if key == "ignored" else _spelling(own[key]),
+            f"`{proof}`",
+        )
+        for key, proof in table.OPTIONS.items()
+    ]
+    return (
+        f"# What shows that it is so\n\n{_NOTE}"
+        "Each keyword, its option included, and each option of `msmtp` without a keyword, with a "
+        "test that shows what it does.\n\n"
+        + _table(("keyword", "test"), rows)
+        + "\n"
+        + _table(("option", "test"), spelled)
+    )
+
+
 PAGES = {
     "reference/keywords.md": keywords,
     "reference/commands.md": commands,
     "reference/exit-codes.md": exit_codes,
     "reference/session.md": session,
+    "reference/proofs.md": proofs,
 }
 
 if __name__ == "__main__":
