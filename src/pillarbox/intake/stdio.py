@@ -28,6 +28,7 @@ from pillarbox.mail.reply import Reply, printable
 from pillarbox.mail.status import DEFERRED
 from pillarbox.mail.wire import LineEndings
 from pillarbox.smtp.server_session import ServerOptions
+from pillarbox.text import language_of, localize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ if TYPE_CHECKING:
 
     from pillarbox.delivery.submit import Outcome
     from pillarbox.intake.driver import Session
+    from pillarbox.mail.reply import EnhancedCode
+    from pillarbox.mail.status import RecipientStatus, Trouble
     from pillarbox.smtp.server_session import ContentEnded, MailRequested, RecipientRequested
 
 __all__ = ["main"]
 
 _PIECE = 1 << 16
 _IN_MEMORY = 1 << 20  # octets of a content before it goes into a file without a name
+_CLOSING = 421
 _MAX_TEXT = 400  # octets of a reply's text: its line has 512 (RFC 5321 4.5.3.1.5)
 
 # No CHUNKING: line ends are put right on the way, which would change the size of a chunk.
@@ -149,7 +153,7 @@ class _Sender(Handler):
         try:
             return _answer(self._attempt())
         except PillarboxError as exc:
-            print(f"sendmail: {printable(str(exc), 2000)}", file=sys.stderr)
+            _complain(exc)
             code = 451 if exc.exit_code == EX_TEMPFAIL else 554
             return _reply(code, printable(str(exc)))
 
@@ -179,13 +183,14 @@ class _Sender(Handler):
         read = content.read if content is not None else lambda _: b""
         message = read_message(read, remaining_bytes=size)
         outcome = send_now(account, envelope, message, environment=os.environ)
-        for line in failure_lines(outcome, account) if outcome.exit_code else ():
-            print(f"sendmail: {line}", file=sys.stderr)
+        if outcome.exit_code:
+            for line in failure_lines(outcome, account, language_of(os.environ)):
+                print(f"sendmail: {line}", file=sys.stderr)
         try:
             write_log(account, log_line(outcome, account), is_success=outcome.exit_code == EX_OK)
         except PillarboxError as exc:
             # The mail's fate is what the answer tells, whatever became of the log.
-            print(f"sendmail: {printable(str(exc), 2000)}", file=sys.stderr)
+            _complain(exc)
         return outcome
 
     def _notify(self) -> str:
@@ -194,19 +199,34 @@ class _Sender(Handler):
         return wishes.pop() if len(wishes) == 1 else ""
 
 
+def _complain(exc: PillarboxError) -> None:
+    """Say in the person's language what failed; the replies of the session are English."""
+    sentence = localize(exc.sentence, language_of(os.environ))
+    print(f"sendmail: {printable(sentence, 2000)}", file=sys.stderr)
+
+
 def _answer(outcome: Outcome) -> Reply:
     """Return one answer for all recipients: what is worth trying again goes before the rest."""
     for action in (DEFERRED, None):
         for status in outcome.statuses:
-            trouble = status.trouble
-            if trouble is not None and action in (None, status.action):
-                said = f" ({status.reply})" if status.reply is not None else ""
-                code = 451 if status.action == DEFERRED else 554
-                return _reply(code, f"{trouble.problem}{said}")
+            if status.trouble is not None and action in (None, status.action):
+                return _refusal(status, status.trouble)
     decisive = outcome.statuses[0].reply
     return _reply(250, f"Sent ({decisive})" if decisive is not None else "Sent")
 
 
-def _reply(code: int, text: str) -> Reply:
+def _refusal(status: RecipientStatus, trouble: Trouble) -> Reply:
+    """Return the relay host's own refusal where there is one, for the client to classify."""
+    said = status.reply
+    is_deferred = status.action == DEFERRED
+    # 421 would end this session, and a class that the provider does not mean would mislead.
+    if said is not None and said.is_transient == is_deferred and said.code != _CLOSING:
+        text = " / ".join(printable(line) for line in said.lines)
+        return _reply(said.code, text, said.enhanced)
+    quoted = f" ({said})" if said is not None else ""
+    return _reply(451 if is_deferred else 554, f"{trouble.problem}{quoted}")
+
+
+def _reply(code: int, text: str, enhanced: EnhancedCode | None = None) -> Reply:
     shown = printable(text, _MAX_TEXT).encode("ascii", "backslashreplace")
-    return Reply(code, (shown[:_MAX_TEXT],))
+    return Reply(code, (shown[:_MAX_TEXT],), enhanced)
