@@ -97,12 +97,11 @@ def test_help_names_every_option_or_command(program):
     if program == "pillarbox":
         expected = list(generate.main.COMMANDS)
     else:
-        from pillarbox.cli.msmtp import NOT_YET
         from pillarbox.config.account import FIELDS
 
-        own = {"--version", "--help", "--file", "--account", "--read-recipients"}
+        own = {"--version", "--help", "--file", "--account", "--read-recipients", "--pretend"}
+        own |= {"--debug", "--serverinfo", "--rmqs", "--configure", "--read-envelope-from"}
         expected = [f"--{field.option}" for field in FIELDS if field.option]
         expected += sorted(own)
-        assert not any(f"--{name}" in shown for name in NOT_YET)
     for name in expected:
         assert name in shown, name

@@ -103,11 +103,19 @@ def test_braces_in_a_field_are_not_interpreted(evil):
 
 @pytest.mark.parametrize(("environment", "language"), [
     ({}, "en"),
+    ({"LANG": "C"}, "en"),
+    ({"LANG": "POSIX"}, "en"),
+    ({"LANG": "en_US.UTF-8"}, "en"),
     ({"LANG": "zh_CN.UTF-8"}, "zh"),
+    ({"LANG": "zh"}, "zh"),
     ({"LANG": "zh_CN.UTF-8", "LC_MESSAGES": "de_DE"}, "en"),
     ({"LANG": "de_DE", "LC_MESSAGES": "zh_TW"}, "zh"),
     ({"LANG": "zh_CN", "LC_MESSAGES": "zh_CN", "LC_ALL": "C"}, "en"),
+    ({"LANG": "en_US", "LC_MESSAGES": "en_US", "LC_ALL": "zh_CN"}, "zh"),
     ({"LANG": "zh_CN", "LC_ALL": ""}, "zh"),
+    ({"LANG": "zh_CN", "LC_MESSAGES": "", "LC_ALL": ""}, "zh"),
+    ({"LANG": "", "LC_ALL": ""}, "en"),
+    ({"LC_CTYPE": "zh_CN", "LC_TIME": "zh_CN"}, "en"),
 ])  # fmt: skip
 def test_language_is_the_locales(environment, language):
     """LC_ALL counts more than LC_MESSAGES, which counts more than LANG; empty ones do not."""
@@ -287,3 +295,81 @@ def f():
     assert _templates("def f(say):\n    say('no')\n") == set()
     with pytest.raises(AssertionError):
         _templates("from pillarbox.text import say as tell\ntell('no')\n")
+
+
+# -- the code -------------------------------------------------------------------------------
+
+# What carries a message to a person, or makes one that does. A ``LocalProtocolError`` does not:
+# it is a bug, and read by whoever mends it.
+_CARRIERS = frozenset((
+    "CertificateError", "ConfigError", "CredentialError", "DataError", "DeadlineError",
+    "HostNotFoundError", "InputOutputError", "MissingExtraError", "MissingInputError",
+    "NetworkError", "NoMechanism", "RemoteProtocolError", "TlsError", "Trouble", "UsageError",
+    "ValueError", "_broken", "_fail", "_fault", "_give_up", "_trouble", "_UnsupportedModeError",
+    "tell",
+))  # fmt: skip
+_TOLD = frozenset(("advice", "did", "problem"))
+
+# They speak to programs (replies of a server, --help), or have a table of their own.
+_ENGLISH_ONLY = ("cli/try_", "intake/", "smtp/server")
+
+
+def _is_literal(node):
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and " " in node.value
+    if isinstance(node, ast.IfExp):
+        return _is_literal(node.body) or _is_literal(node.orelse)
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.BinOp) and (_is_literal(node.left) or _is_literal(node.right))
+    )
+
+
+def _untranslatable(source):
+    """Return the messages of a module that were not made by ``say``."""
+    found = []
+    for function in ast.walk(ast.parse(source)):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        nodes = list(ast.walk(function))
+        named = {
+            target.id
+            for node in nodes
+            if isinstance(node, ast.Assign) and _is_literal(node.value)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in nodes:
+            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _CARRIERS:
+                told = [*node.args, *(word.value for word in node.keywords if word.arg in _TOLD)]
+                found += [
+                    ast.unparse(argument)
+                    for argument in told
+                    if _is_literal(argument) or getattr(argument, "id", "") in named
+                ]
+    return found
+
+
+def test_every_message_is_made_by_say():
+    """A message that is a plain string would stay English wherever it is shown."""
+    for path in PACKAGE.rglob("*.py"):
+        name = path.relative_to(PACKAGE).as_posix()
+        if not name.startswith(_ENGLISH_ONLY):
+            assert _untranslatable(path.read_text()) == [], name
+
+
+@pytest.mark.parametrize(("code", "is_found"), [
+    ("raise DataError('no good')", True),
+    ("raise DataError(f'no {good}')", True),
+    ("raise DataError('no ' + good)", True),
+    ("raise DataError('no good' if good else say('x'))", True),
+    ("raise DataError(say('x'), advice='do this')", True),
+    ("msg = 'no good'; raise DataError(msg)", True),
+    ("return Trouble(stage='no stage', problem='no good')", True),
+    ("return self._broken(did='sent nothing')", True),
+    ("raise DataError(say('no good'), path='a b')", False),
+    ("raise LocalProtocolError('no good')", False),
+    ("problem = say('no good'); raise DataError(problem)", False),
+])  # fmt: skip
+def test_a_message_that_is_a_plain_string_is_found(code, is_found):
+    """The search sees literals where they are given, and the names that they go by."""
+    assert bool(_untranslatable(f"def f():\n    {code}\n")) == is_found

@@ -196,7 +196,7 @@ def test_aiosmtpd_speaks_lmtp():
     ("env", "words"),
     [
         ({"LC_ALL": "en_US.UTF-8"}, "hint: Recipient does not exist."),
-        ({"LC_ALL": "zh_CN.UTF-8"}, "hint: 收件人不存在。"),
+        ({"LC_ALL": "zh_CN.UTF-8"}, "提示：收件人不存在。"),
     ],
 )
 def test_hints_follow_the_language(env, words):

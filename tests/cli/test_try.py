@@ -20,7 +20,7 @@ import pytest
 from pillarbox.cli import try_
 from pillarbox.cli.page import Page
 from pillarbox.cli.try_remarks import Arrived, remarks_on
-from pillarbox.cli.try_texts import TEXTS, choose_language
+from pillarbox.cli.try_texts import TEXTS
 from pillarbox.errors import MissingExtraError, UsageError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -371,22 +371,6 @@ def test_texts_have_the_same_keys_and_places():
         ]
         assert places[0] == places[1], key
         assert re.findall(r"%\(\w+\)s", english) == re.findall(r"%\(\w+\)s", TEXTS["zh"][key])
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, "en"),
-        ({"LANG": "zh_CN.UTF-8"}, "zh"),
-        ({"LANG": "zh_TW"}, "zh"),
-        ({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en"),
-        ({"LC_ALL": "", "LC_MESSAGES": "zh_CN", "LANG": "en_GB"}, "zh"),
-        ({"LANG": "de_DE.UTF-8"}, "en"),
-    ],
-)
-def test_language(environment, expected):
-    """POSIX: the first of LC_ALL, LC_MESSAGES and LANG that is set."""
-    assert choose_language(environment) == expected
 
 
 GOOD = (

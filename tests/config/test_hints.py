@@ -5,7 +5,7 @@ import time
 import pytest
 
 from pillarbox.config import hints
-from pillarbox.config.hints import Hint, find_hint, language_of
+from pillarbox.config.hints import Hint, find_hint
 
 ALIYUN = "smtp.qiye.aliyun.com"
 
@@ -143,32 +143,6 @@ def test_language(language):
     assert all(text.isascii() is (language == "en") for text in (hint.cause, hint.fix))
     assert hint.provider
     assert hint.retry == "no"
-
-
-LANGUAGES = [
-    ({}, "en"),
-    ({"LANG": "C"}, "en"),
-    ({"LANG": "C.UTF-8"}, "en"),
-    ({"LANG": "POSIX"}, "en"),
-    ({"LANG": "en_US.UTF-8"}, "en"),
-    ({"LANG": "de_DE"}, "en"),
-    ({"LANG": "zh_CN.UTF-8"}, "zh"),
-    ({"LANG": "zh_TW"}, "zh"),
-    ({"LANG": "zh"}, "zh"),
-    ({"LC_MESSAGES": "zh_CN", "LANG": "en_US"}, "zh"),
-    ({"LC_MESSAGES": "en_US", "LANG": "zh_CN"}, "en"),
-    ({"LC_ALL": "zh_CN", "LC_MESSAGES": "en_US", "LANG": "en_US"}, "zh"),
-    ({"LC_ALL": "C", "LC_MESSAGES": "zh_CN", "LANG": "zh_CN"}, "en"),
-    ({"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN"}, "zh"),
-    ({"LC_ALL": "", "LANG": ""}, "en"),
-    ({"LC_CTYPE": "zh_CN", "LC_TIME": "zh_CN"}, "en"),
-]
-
-
-@pytest.mark.parametrize(("environment", "language"), LANGUAGES)
-def test_language_of_the_environment(environment, language):
-    """LC_ALL, then LC_MESSAGES, then LANG; an empty one is not there (POSIX)."""
-    assert language_of(environment) == language
 
 
 @pytest.mark.parametrize(

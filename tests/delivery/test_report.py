@@ -118,7 +118,7 @@ RECORDS = [
         account(),
         (
             "tls=off auth=off from=me@example.org recipients=to@example.org smtpstatus=550 "
-            r"smtpmsg='550 5.1.1 who\n550 5.1.1 is ?that?' errormsg='no' exitcode=EX_DATAERR"
+            r"smtpmsg='550-5.1.1 who\n550 5.1.1 is ?that?' errormsg='no' exitcode=EX_DATAERR"
         ),
     ),
     (
@@ -225,7 +225,7 @@ def test_lines_of_a_failure():
     hint = Hint("Provider", "no", "the cause", "the fix")
     assert list(failure_lines(outcome(failed, hints=[hint]), account("name", "/etc/msmtprc"))) == [
         "recipient refused",
-        "server message: 550 5.1.1 no",
+        "server message: 550-5.1.1 no",
         "server message: 550 5.1.1 such user",
         "advice: a",
         "hint: Provider: the cause",

@@ -75,8 +75,8 @@ def test_code_is_of_one_class(code, predicate):
 def test_shows_each_line_with_its_code():
     """Lines are shown as the server sent them, escaped, and joined by a slash in a sentence."""
     reply = Reply(550, (b"5.1.1 no \x1b[1msuch user", b"", b"bye"), EnhancedCode(5, 1, 1))
-    assert reply.text_lines() == ["550 5.1.1 no \\x1b[1msuch user", "550", "550 bye"]
-    assert str(reply) == "550 5.1.1 no \\x1b[1msuch user / 550 / 550 bye"
+    assert reply.text_lines() == ["550-5.1.1 no \\x1b[1msuch user", "550-", "550 bye"]
+    assert str(reply) == "550-5.1.1 no \\x1b[1msuch user / 550- / 550 bye"
     assert str(reply.enhanced) == "5.1.1"
 
 

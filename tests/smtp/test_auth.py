@@ -214,9 +214,7 @@ def test_strangers_names_are_shown_safely() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "extra"), [("ntlm", "ntlm"), ("gssapi", "kerberos")])
-def test_missing_extra_is_named(
-    monkeypatch: pytest.MonkeyPatch, wanted: str, extra: str
-) -> None:
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, wanted: str, extra: str) -> None:
     """One line that says what to install."""
     monkeypatch.setitem(sys.modules, "spnego", None)
     with pytest.raises(MissingExtraError, match=rf"login needs an extra.*pillarbox\[{extra}\]"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from pillarbox.cli.main import tell
+from pillarbox.cli.main import spoken, tell
 from pillarbox.cli.sending import prepare, program_name, show_account
 from pillarbox.config.account import FIELD_BY_NAME
 from pillarbox.delivery.report import trouble_lines
 from pillarbox.delivery.submit import connect_for
 from pillarbox.errors import EX_DATAERR, EX_OK, EX_PROTOCOL, EX_UNAVAILABLE
 from pillarbox.mail.status import Trouble
+from pillarbox.text import language_of, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
     from pillarbox.delivery.attempt import Connection
 
 __all__ = ["show_server", "start_remote_queue"]
-
-# RFC 1985 5: what a server may answer to ETRN; msmtp's exit codes.
-_ETRN_REFUSALS = {
-    458: (EX_UNAVAILABLE, "unable to queue messages for node {argument}"),
-    459: (EX_UNAVAILABLE, "node {argument} not allowed"),
-    500: (EX_DATAERR, "the server does not understand ETRN {argument}"),
-    501: (EX_DATAERR, "the server does not accept the argument {argument}"),
-}
 
 
 def show_server(request: SendRequest) -> int:
@@ -55,10 +48,11 @@ def show_server(request: SendRequest) -> int:
         trouble = connection.open()
         if trouble is not None:
             return _tell(connection, trouble)
-        for line in server_lines(connection, account):
-            print(line)
+        lines = list(server_lines(connection, account))
     finally:
         connection.close()
+    for line in lines:  # behind the dialogue, which --debug shows
+        print(line)
     return EX_OK
 
 
@@ -90,7 +84,8 @@ def start_remote_queue(request: SendRequest, argument: str) -> int:
             return _tell(connection, trouble)
         client = connection.client
         if client is not None and "ETRN" not in client.capabilities:
-            tell(program_name(), "the server does not support Remote Message Queue Starting")
+            lacking = say("the server does not support Remote Message Queue Starting")
+            tell(program_name(), spoken(lacking))
             return EX_UNAVAILABLE
         reply = connection.ask(argument)
         if reply is None:
@@ -101,10 +96,25 @@ def start_remote_queue(request: SendRequest, argument: str) -> int:
         connection.close()
     if reply.is_positive:
         return EX_OK
-    code, text = _ETRN_REFUSALS.get(reply.code, (EX_PROTOCOL, "ETRN {argument} was refused"))
-    problem = text.format(argument=argument)
+    code, problem = _etrn_refusal(reply.code, argument)
     trouble = Trouble(scope="site", stage="ETRN", problem=problem, exit_code=code, reply=reply)
     return _tell(connection, trouble)
+
+
+def _etrn_refusal(code: int, argument: str) -> tuple[int, str]:
+    """Return msmtp's exit code for what a server may answer to ETRN (RFC 1985 5), and a text."""
+    if code == 458:
+        problem = say("unable to queue messages for node {argument}", argument=argument)
+        return EX_UNAVAILABLE, problem
+    if code == 459:
+        return EX_UNAVAILABLE, say("node {argument} not allowed", argument=argument)
+    if code == 500:
+        problem = say("the server does not understand ETRN {argument}", argument=argument)
+        return EX_DATAERR, problem
+    if code == 501:
+        problem = say("the server does not accept the argument {argument}", argument=argument)
+        return EX_DATAERR, problem
+    return EX_PROTOCOL, say("ETRN {argument} was refused", argument=argument)
 
 
 def _show(request: SendRequest) -> Callable[[str], None] | None:
@@ -113,6 +123,7 @@ def _show(request: SendRequest) -> Callable[[str], None] | None:
 
 def _tell(connection: Connection, trouble: Trouble) -> int:
     """Say why there is no session, and return its exit code."""
-    for line in trouble_lines(trouble, connection.route.secret):
+    language = language_of(os.environ)
+    for line in trouble_lines(trouble, connection.route.secret, language):
         tell(program_name(), line)
     return trouble.exit_code

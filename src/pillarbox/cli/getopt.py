@@ -8,6 +8,7 @@ they stay unique, short ones may be glued. ``argparse`` cannot do this, and cost
 from __future__ import annotations
 
 from pillarbox.errors import UsageError
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -88,18 +89,21 @@ def _take_long(word: str, table: dict[str, Option], waiting: list[str]) -> tuple
     if option is None:
         matches = [long for long in table if long.startswith(name)]
         if not matches:
-            raise UsageError(f"unrecognized option '--{name}'")
+            raise UsageError(say("unrecognized option '--{name}'", name=name))
         if len(matches) > 1:
             possible = " ".join(f"'--{match}'" for match in matches)
-            raise UsageError(f"option '--{name}' is ambiguous; possibilities: {possible}")
+            problem = say(
+                "option '--{name}' is ambiguous; possibilities: {names}", name=name, names=possible
+            )
+            raise UsageError(problem)
         option = table[matches[0]]
     if equals and option.argument == NONE:
-        raise UsageError(f"option '--{option.long}' doesn't allow an argument")
+        raise UsageError(say("option '--{name}' doesn't allow an argument", name=option.long))
     if equals:
         return option.key, value
     if option.argument == REQUIRED:
         if not waiting:
-            raise UsageError(f"option '--{option.long}' requires an argument")
+            raise UsageError(say("option '--{name}' requires an argument", name=option.long))
         return option.key, waiting.pop()
     return option.key, None
 
@@ -116,7 +120,7 @@ def _take_short(
         position += 1
         option = table.get(letter)
         if option is None:
-            raise UsageError(f"invalid option -- '{letter}'")
+            raise UsageError(say("invalid option -- '{letter}'", letter=letter))
         if option.argument == NONE:
             found.append((option.key, None))
             continue
@@ -126,5 +130,5 @@ def _take_short(
         elif waiting:
             found.append((option.key, waiting.pop()))
         else:
-            raise UsageError(f"option requires an argument -- '{letter}'")
+            raise UsageError(say("option requires an argument -- '{letter}'", letter=letter))
         return

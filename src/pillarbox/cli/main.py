@@ -6,18 +6,31 @@ Whatever happens inside, a person sees a sentence and a caller a sysexits code; 
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 
-from pillarbox.errors import EX_SOFTWARE, EX_USAGE, PillarboxError
+from pillarbox.errors import EX_SOFTWARE, EX_USAGE, PillarboxError, UsageError
 from pillarbox.mail.reply import printable
+from pillarbox.text import language_of, localize, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import ModuleType
-    from typing import NoReturn
+    from typing import NoReturn, TextIO
 
-__all__ = ["COMMANDS", "MODES", "PERSONALITIES", "complain", "load", "main", "run", "tell"]
+__all__ = [
+    "COMMANDS",
+    "MODES",
+    "PERSONALITIES",
+    "complain",
+    "load",
+    "main",
+    "run",
+    "spoken",
+    "tell",
+]
 
 # name -> module whose ``main(argv)`` is the command; the text for --help.
 COMMANDS = {
@@ -53,6 +66,7 @@ def run(name: str) -> NoReturn:
     """
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
         _open_missing_streams()
+    _escape_on(sys.stdout)
     called = sys.argv[0].rpartition("/")[2]
     program = printable(called or name)
     try:
@@ -66,8 +80,13 @@ def run(name: str) -> NoReturn:
         code = EX_SOFTWARE  # nobody listens to what we print
     except Exception as exc:  # noqa: BLE001 (a person must not see a traceback)
         place = _innermost_place(exc)
-        what = f"internal error at {place}: {type(exc).__name__}"
-        tell(program, f"{what}; this is a bug of pillarbox, and the mail may not have been sent")
+        what = say(
+            "internal error at {place}: {kind}; this is a bug of pillarbox, and the mail may not"
+            " have been sent",
+            place=place,
+            kind=type(exc).__name__,
+        )
+        tell(program, spoken(what))
         code = EX_SOFTWARE
     _leave(code)
 
@@ -90,9 +109,15 @@ def load(name: str) -> ModuleType:
 
 def complain(program: str, exc: PillarboxError) -> None:
     """Say on standard error what failed and what to do."""
-    tell(program, printable(str(exc), 2000))
+    tell(program, printable(spoken(exc.sentence), 2000))
     if exc.advice:
-        tell(program, f"advice: {printable(exc.advice, 2000)}")
+        advice = printable(spoken(exc.advice), 2000)
+        tell(program, spoken(say("advice: {advice}", advice=advice)))
+
+
+def spoken(text: str) -> str:
+    """Return a text in the language of the person; behind this it is a plain string."""
+    return localize(text, language_of(os.environ))
 
 
 def tell(program: str, line: str) -> None:
@@ -110,8 +135,6 @@ def _open_missing_streams() -> None:
     Else the next thing that is opened, the connection perhaps, would be taken for one of them.
     None can be read from: a mail from nowhere is an error and not an empty mail.
     """
-    import os
-
     while (descriptor := os.open(os.devnull, os.O_WRONLY)) < 3:
         os.set_inheritable(descriptor, True)  # noqa: FBT003 (its name says what is true)
     os.close(descriptor)
@@ -119,6 +142,17 @@ def _open_missing_streams() -> None:
         if getattr(sys, name) is None:
             stream = open(descriptor, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
+
+
+def _escape_on(stream: TextIO) -> None:
+    """
+    Have a stream show what its encoding lacks as escapes, as standard error does anyway.
+
+    Else ``--debug`` would break off a mail at a letter that the terminal does not know.
+    """
+    if stream.errors == "strict" or stream.encoding != "utf-8":
+        assert isinstance(stream, TextIOWrapper)  # the interpreter's own, or ours
+        stream.reconfigure(errors="backslashreplace")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -138,9 +172,11 @@ def main(arguments: Sequence[str]) -> int:
         from difflib import get_close_matches
 
         close = get_close_matches(name, COMMANDS, 1)
-        meant = f"; did you mean '{close[0]}'?" if close else ""
-        print(f"pillarbox: no command '{printable(name, 40)}'{meant}", file=sys.stderr)
-        print("pillarbox: advice: 'pillarbox --help' lists them", file=sys.stderr)
+        problem = say("no command '{name}'", name=printable(name, 40))
+        if close:
+            problem = say("{problem}; did you mean '{name}'?", problem=problem, name=close[0])
+        advice = say("'pillarbox --help' lists them")
+        complain("pillarbox", UsageError(problem, advice=advice))
         return EX_USAGE
     code: int = import_module(COMMANDS[name][0]).main(list(arguments[1:]))
     return code

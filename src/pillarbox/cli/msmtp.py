@@ -12,7 +12,9 @@ import os
 from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
 from pillarbox.cli.sending import SendRequest, send_mail
 from pillarbox.config.account import ALIASES, FIELDS, parse_setting
+from pillarbox.config.values import reason_of
 from pillarbox.errors import UsageError
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,11 +82,11 @@ def _ask(request: SendRequest, chosen: dict[str, str | None]) -> int:
     from pillarbox.cli.asking import show_server, start_remote_queue
 
     if request.recipients:
-        raise UsageError("too many arguments: nothing is sent with --serverinfo or --rmqs")
+        raise UsageError(say("too many arguments: nothing is sent with --serverinfo or --rmqs"))
     if "rmqs" not in chosen:
         return show_server(request)
     if "serverinfo" in chosen:
-        raise UsageError("cannot use both --serverinfo and --rmqs")
+        raise UsageError(say("cannot use both --serverinfo and --rmqs"))
     return start_remote_queue(request, chosen["rmqs"] or "")
 
 
@@ -95,19 +97,19 @@ def _request(found: list[tuple[str, str | None]], operands: list[str]) -> SendRe
         if key in _KEYWORDS:
             _take_setting(settings, key, value)
         elif key == "mode" and value != "m":
-            raise UsageError(f"unsupported operation mode b{value}")
+            raise UsageError(say("unsupported operation mode b{mode}", mode=value))
         elif key == "no-password":
             raise UsageError(
-                "there is no --password: every user of this machine could read it",
-                advice="use --passwordeval, or the keyword password in a file of mode 600",
+                say("there is no --password: every user of this machine could read it"),
+                advice=say("use --passwordeval, or the keyword password in a file of mode 600"),
             )
         elif key != "ignored":
             chosen[key] = value or ""
     host_given = "host" in settings
     if host_given and "account" in chosen:
-        raise UsageError("cannot use both --host and --account")
+        raise UsageError(say("cannot use both --host and --account"))
     if "from" in settings and "read-envelope-from" in chosen:
-        raise UsageError("cannot use both --from and --read-envelope-from")
+        raise UsageError(say("cannot use both --from and --read-envelope-from"))
     return SendRequest(
         settings,
         operands,
@@ -125,7 +127,13 @@ def _take_setting(settings: dict[str, object], key: str, value: str | None) -> N
     try:
         taken = parse_setting(key, value)
     except ValueError as exc:
-        raise UsageError(f"invalid argument {value or ''!r} for {_spelling(key)}: {exc}") from exc
+        problem = say(
+            "invalid argument {argument} for {option}: {reason}",
+            argument=repr(value or ""),
+            option=_spelling(key),
+            reason=reason_of(exc),
+        )
+        raise UsageError(problem) from exc
     if taken is not None:
         settings[taken[0].name] = taken[1]
 

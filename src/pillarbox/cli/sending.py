@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pillarbox.cli.main import tell
+from pillarbox.cli.main import spoken, tell
 from pillarbox.config.finish import finish_account, require_sender
 from pillarbox.config.load import Wishes, choose_account, load_files
 from pillarbox.delivery.submit import send_now
@@ -23,6 +23,7 @@ from pillarbox.mail.envelope import Envelope
 from pillarbox.mail.message import read_message
 from pillarbox.mail.originate import recipient_fields
 from pillarbox.mail.reply import printable
+from pillarbox.text import language_of, say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -129,16 +130,27 @@ def send_mail(request: SendRequest) -> int:
         PillarboxError: It never came to an attempt.
 
     """
+    try:
+        code = _send(request)
+    except PillarboxError:
+        _drain_input()
+        raise
+    if code:
+        _drain_input()
+    return code
+
+
+def _send(request: SendRequest) -> int:
     message = read_message(_read_input, remaining_bytes=_remaining_input())
     header_sender = _header_sender(message.headers)
     if request.reads_sender and header_sender is None:
-        msg = "the mail has no From header with an address in it"
-        raise UsageError(msg, advice="give the sender with -f, or add a From header")
+        msg = say("the mail has no From header with an address in it")
+        raise UsageError(msg, advice=say("give the sender with -f, or add a From header"))
     recipients = _recipients(request, message.headers)
     if not recipients and not request.is_pretending:
         raise UsageError(
-            "no recipients found",
-            advice="name them on the command line, or use -t and a To, Cc or Bcc header",
+            say("no recipients found"),
+            advice=say("name them on the command line, or use -t and a To, Cc or Bcc header"),
         )
     prepared = prepare(request, header_sender)
     account = prepared.account
@@ -221,7 +233,20 @@ def _read_input(size: int) -> bytes:
 
             select((0,), (), ())
         except OSError as exc:
-            raise InputOutputError(f"cannot read the mail: {exc.strerror}") from exc
+            problem = say("cannot read the mail: {reason}", reason=exc.strerror)
+            raise InputOutputError(problem) from exc
+
+
+def _drain_input() -> None:
+    """Read what the caller still writes: killed by SIGPIPE, it would not see our exit code."""
+    from stat import S_ISFIFO, S_ISSOCK
+
+    try:
+        mode = os.fstat(0).st_mode
+        while (S_ISFIFO(mode) or S_ISSOCK(mode)) and _read_input(1 << 16):
+            pass
+    except (OSError, InputOutputError):
+        return
 
 
 def _remaining_input() -> int | None:
@@ -263,7 +288,8 @@ def _reverse_path(sender: str) -> Mailbox | None:
         return None
     found = parse_address_list(sender)
     if len(found) != 1:
-        raise DataError(f"the envelope sender must be one address, not {sender!r}")
+        msg = say("the envelope sender must be one address, not {text}", text=repr(sender))
+        raise DataError(msg)
     return found[0]
 
 
@@ -282,14 +308,14 @@ def _tell(outcome: Outcome, account: Account) -> int:
         from pillarbox.delivery.report import failure_lines, log_line, write_log
 
         for warning in outcome.warnings:
-            tell(program, f"warning: {warning}")
+            tell(program, spoken(say("warning: {warning}", warning=warning)))
         if outcome.exit_code:
-            for line in failure_lines(outcome, account):
+            for line in failure_lines(outcome, account, language_of(os.environ)):
                 tell(program, line)
         try:
             write_log(account, log_line(outcome, account), is_success=outcome.exit_code == 0)
         except PillarboxError as exc:
             # The mail's fate is what the exit code tells, whatever became of the log.
-            tell(program, exc.problem)
-            tell(program, exc.advice)
+            tell(program, spoken(exc.problem))
+            tell(program, spoken(exc.advice))
     return outcome.exit_code

@@ -14,7 +14,9 @@ from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
 from pillarbox.cli.main import MODES, load
 from pillarbox.cli.sending import SendRequest, send_mail
 from pillarbox.config.account import FIELD_BY_NAME
+from pillarbox.config.values import reason_of
 from pillarbox.errors import EX_UNAVAILABLE, PillarboxError, UsageError
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +71,8 @@ def main(arguments: Sequence[str]) -> int:
             break
         if argument.startswith("--"):
             raise UsageError(
-                "sendmail has no long options",
-                advice="msmtp's options are understood under the name msmtp only",
+                say("sendmail has no long options"),
+                advice=say("msmtp's options are understood under the name msmtp only"),
             )
     found, operands = parse_options(arguments, OPTIONS, is_posix="POSIXLY_CORRECT" in os.environ)
     chosen = {key: value or "" for key, value in found}
@@ -88,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
         code: int = load(MODES["sendmail -bs"]).main(senders)
         return code
     if mode != "m":
-        raise _UnsupportedModeError(f"operation mode -b{mode} is not supported")
+        raise _UnsupportedModeError(say("operation mode -b{mode} is not supported", mode=mode))
     if "flush" in chosen and not operands and "read_recipients" not in chosen:
         return 0  # nothing is ever queued
     return send_mail(
@@ -119,6 +121,11 @@ def _settings(chosen: dict[str, str]) -> dict[str, object]:
             try:
                 settings[name] = FIELD_BY_NAME[name].parse(convert(chosen[key]))
             except ValueError as exc:
-                msg = f"invalid argument {chosen[key]!r} for {option}: {exc}"
-                raise UsageError(msg) from exc
+                problem = say(
+                    "invalid argument {argument} for {option}: {reason}",
+                    argument=repr(chosen[key]),
+                    option=option,
+                    reason=reason_of(exc),
+                )
+                raise UsageError(problem) from exc
     return settings

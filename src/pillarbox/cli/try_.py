@@ -21,7 +21,7 @@ from base64 import b64decode
 
 from pillarbox.cli.page import Page
 from pillarbox.cli.try_remarks import Arrived, remarks_on
-from pillarbox.cli.try_texts import TEXTS, choose_language
+from pillarbox.cli.try_texts import TEXTS
 from pillarbox.errors import (
     EX_NAMES,
     DeadlineError,
@@ -31,6 +31,7 @@ from pillarbox.errors import (
     UsageError,
 )
 from pillarbox.mail.reply import printable
+from pillarbox.text import language_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def _parse_arguments(argv: list[str]) -> Any:
     lang = ""
     with contextlib.suppress(argparse.ArgumentError):
         lang = early.parse_known_args(argv)[0].lang
-    lang = lang if lang in TEXTS else choose_language(os.environ)
+    lang = lang if lang in TEXTS else language_of(os.environ)
     texts = TEXTS[lang]
     parser = Parser(prog="pillarbox try", description=texts["help"], allow_abbrev=False)
     failures = parser.add_mutually_exclusive_group()
@@ -284,7 +285,7 @@ def _run_msmtp(msmtp: str, config: str, wishes: Any, page: Page) -> int:
     page.line(f'$ echo -e "Subject: {SUBJECT}\\n\\n{BODY}" | msmtp {wishes.to}')
     page.say("run_really")
     environment, prefix = dict(os.environ), ""
-    if choose_language(os.environ) != wishes.lang:
+    if language_of(os.environ) != wishes.lang:
         environment["LC_ALL"] = _LOCALES[wishes.lang]
         prefix = f"LC_ALL={_LOCALES[wishes.lang]} "
     command = [msmtp, "-C", config, wishes.to]

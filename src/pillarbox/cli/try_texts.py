@@ -6,11 +6,7 @@ The rule to keep: both tables have the same keys and the same places to fill; a 
 
 from __future__ import annotations
 
-__all__ = ["TEXTS", "choose_language"]
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+__all__ = ["TEXTS"]
 
 _ENGLISH = {
     # --help
@@ -161,11 +157,3 @@ _CHINESE = {
 }
 
 TEXTS = {"en": _ENGLISH, "zh": _CHINESE}
-
-
-def choose_language(environment: Mapping[str, str]) -> str:
-    """Return ``zh`` where the locale is Chinese (POSIX: the first of the three that is set)."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := environment.get(name):
-            return "zh" if value.startswith("zh") else "en"
-    return "en"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["Hint", "find_hint", "language_of"]
+__all__ = ["Hint", "find_hint"]
 
 _GENERIC = "generic.toml"
 
@@ -132,12 +132,3 @@ def _is_host(endpoint: str, host: str) -> bool:
     tail = rest.partition("}")[2]
     label = host[len(head) : len(host) - len(tail)]
     return host.startswith(head) and host.endswith(tail) and bool(label) and "." not in label
-
-
-def language_of(environment: Mapping[str, str]) -> str:
-    """Return ``zh`` or ``en``, as the locale's variables wish (POSIX: LC_ALL, then LC_MESSAGES)."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        value = environment.get(name)
-        if value:
-            return "zh" if value.startswith("zh") else "en"
-    return "en"

@@ -284,7 +284,7 @@ class Connection:
                     self._hear_greeting(client, stream, deadline)
                 while client.replies_taken == taken and client.awaited:
                     self._read(client, stream, deadline)
-        except NetworkError as exc:
+        except (NetworkError, TlsError) as exc:
             self._last_words(client, stream)
             client.connection_lost(_as_trouble(exc, client.awaited or "content"))
 

@@ -15,6 +15,7 @@ from pillarbox.errors import EX_UNAVAILABLE, PillarboxError
 from pillarbox.mail.status import Trouble
 from pillarbox.net.dial import dial
 from pillarbox.net.tls import TlsPolicy, make_context
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,15 +50,22 @@ def find_tls(route: Route, deadline: float) -> Trouble | None:
     if not _speaks_tls(endpoint, name, min(deadline, monotonic() + _PROBE_S)):
         return None
     if route.account.tls:
-        keyword, advice = "tls_starttls on", "set tls_starttls off, as on port 465"
+        keyword, advice = "tls_starttls on", say("set tls_starttls off, as on port 465")
     else:
-        keyword, advice = "tls off", "set tls on and tls_starttls off, as on port 465"
+        keyword, advice = "tls off", say("set tls on and tls_starttls off, as on port 465")
     return Trouble(
         scope="site",
         stage="tls",
-        problem=f"{endpoint} waits for TLS before it says anything, but the account has {keyword}",
+        problem=say(
+            "{peer} waits for TLS before it says anything, but the account has {keyword}",
+            peer=str(endpoint),
+            keyword=keyword,
+        ),
         exit_code=EX_UNAVAILABLE,
-        advice=f"{advice}; or use the port for STARTTLS (587) with tls on and tls_starttls on",
+        advice=say(
+            "{advice}; or use the port for STARTTLS (587) with tls on and tls_starttls on",
+            advice=advice,
+        ),
     )
 
 

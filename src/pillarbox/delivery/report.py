@@ -3,7 +3,9 @@ What a person and a log file are told of an outcome.
 
 Every text from a server passes through here on its way out: the secret, should the server have
 echoed it, is starred out, and then control characters are shown as escapes. In that order: an
-escape or a cut in the middle of the secret would hide it from the one who looks for it.
+escape or a cut in the middle of the secret would hide it from the one who looks for it. A text is
+put into the person's language before either, for it is a plain string behind them; what goes into
+the log is English.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from pillarbox.errors import EX_NAMES, InputOutputError
 from pillarbox.mail.reply import Reply, printable
 from pillarbox.mail.status import DELIVERED
+from pillarbox.text import localize, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +41,16 @@ _BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _TELLING = 4
 
 
-def failure_lines(outcome: Outcome, account: Account) -> Iterator[str]:
-    """Yield what is printed, a line each, when not everybody got the mail."""
+def failure_lines(outcome: Outcome, account: Account, language: str = "en") -> Iterator[str]:
+    """
+    Yield what is printed, a line each, when not everybody got the mail.
+
+    Args:
+        outcome: What became of it; its hints are in the language already.
+        account: Whose mail it was.
+        language: ``en`` or ``zh``.
+
+    """
     told: set[object] = set()
     is_partial = any(status.action == DELIVERED for status in outcome.statuses)
     for status, hint in zip(outcome.statuses, outcome.hints, strict=True):
@@ -47,26 +58,40 @@ def failure_lines(outcome: Outcome, account: Account) -> Iterator[str]:
         if trouble is None or trouble in told:
             continue
         told.add(trouble)
-        yield from trouble_lines(trouble, outcome.secret)
+        yield from trouble_lines(trouble, outcome.secret, language)
         if status.is_in_doubt and trouble.reply is None:
-            yield "the mail was sent whole, but the server's answer was lost: it may have arrived"
+            doubt = say(
+                "the mail was sent whole, but the server's answer was lost: it may have arrived"
+            )
+            yield localize(doubt, language)
         if hint is not None and hint not in told and (hint.provider or not trouble.advice):
             told.add(hint)
-            provider = f"{hint.provider}: " if hint.provider else ""
-            yield f"hint: {provider}{hint.cause}"
-            yield f"what to do: {hint.fix}"
-    origin = f" (account {account.name} from {account.origin})" if account.origin else ""
-    whom = " to all recipients" if is_partial else ""
-    yield printable(f"could not send mail{whom}{origin}", _MAX_SHOWN)
+            cause: str = hint.cause
+            if hint.provider:
+                cause = say("{provider}: {cause}", provider=hint.provider, cause=cause)
+            yield localize(say("hint: {cause}", cause=cause), language)
+            yield localize(say("what to do: {fix}", fix=hint.fix), language)
+    failure = say("could not send mail")
+    if is_partial:
+        failure = say("could not send mail to all recipients")
+    if account.origin:
+        failure = say(
+            "{failure} (account {name} from {path})",
+            failure=failure,
+            name=account.name,
+            path=account.origin,
+        )
+    yield printable(localize(failure, language), _MAX_SHOWN)
 
 
-def trouble_lines(trouble: Trouble, secret: Secret | None) -> Iterator[str]:
+def trouble_lines(trouble: Trouble, secret: Secret | None, language: str = "en") -> Iterator[str]:
     """Yield what happened, what the server said, and what to do, a line each."""
-    yield _shown(trouble.problem, secret)
+    yield _shown(localize(trouble.problem, language), secret)
     for line in _reply_lines(trouble.reply, secret):
-        yield f"server message: {line}"
+        yield localize(say("server message: {line}", line=line), language)
     if trouble.advice:
-        yield f"advice: {_shown(trouble.advice, secret)}"
+        advice = _shown(localize(trouble.advice, language), secret)
+        yield localize(say("advice: {advice}", advice=advice), language)
 
 
 def mask(data: bytes, secret: Secret | None) -> bytes:
@@ -177,8 +202,12 @@ def write_log(account: Account, line: str, *, is_success: bool) -> None:
         else:
             _append(account.logfile, record)
     except OSError as exc:
-        reason = f"cannot log to {printable(account.logfile)}: {exc.strerror}"
-        raise InputOutputError(reason, advice=f"log info was: {line}") from exc
+        problem = say(
+            "cannot log to {path}: {reason}",
+            path=printable(account.logfile),
+            reason=exc.strerror,
+        )
+        raise InputOutputError(problem, advice=say("log info was: {line}", line=line)) from exc
 
 
 def _decisive(outcome: Outcome) -> RecipientStatus:

@@ -20,6 +20,7 @@ from pillarbox.mail.originate import (
     make_message_id,
 )
 from pillarbox.mail.status import DELIVERED, deferred
+from pillarbox.text import language_of
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -223,7 +224,7 @@ def _judge(
     """Return each status as the provider means it, and its explanation."""
     if all(status.action == DELIVERED for status in statuses):
         return statuses, (None,) * len(statuses)
-    from pillarbox.config.hints import find_hint, language_of
+    from pillarbox.config.hints import find_hint
 
     client = connection.client
     greeting = str(client.greeting) if client is not None and client.greeting else ""

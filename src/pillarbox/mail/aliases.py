@@ -13,6 +13,7 @@ from stat import S_ISREG
 
 from pillarbox.errors import ConfigError, DataError
 from pillarbox.mail.address import parse_address_list
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ class _Expansion:
             return
         if name in trail:
             circle = " -> ".join((*trail[trail.index(name) :], name))
-            self._fail(f"aliases lead in a circle: {circle}", line)
+            self._fail(say("aliases lead in a circle: {circle}", circle=circle), line)
         if len(trail) >= _MAX_DEPTH:
-            self._fail(f"aliases are nested deeper than {_MAX_DEPTH}", line)
+            self._fail(say("aliases are nested deeper than {limit}", limit=_MAX_DEPTH), line)
         for item in items:
             for target, is_final in _read_item(item, self._path, line):
                 if is_final:
@@ -112,7 +113,8 @@ class _Expansion:
     def _add(self, mailbox: Mailbox) -> None:
         self.found[mailbox] = None
         if len(self.found) > self._limit:
-            self._fail(f"an alias leads to over {_MAX_RECIPIENTS} recipients", 0)
+            problem = say("an alias leads to over {limit} recipients", limit=_MAX_RECIPIENTS)
+            self._fail(problem, 0)
 
     def _fail(self, problem: str, line: int) -> NoReturn:
         raise ConfigError(problem, path=self._path, line=line)
@@ -130,31 +132,37 @@ def _read_item(item: str, path: str, line: int) -> list[tuple[Mailbox, bool]]:
 
 def _read_addresses(item: str, path: str, line: int) -> list[Mailbox]:
     bare = item.strip('" ')
-    what = {"|": "a program", "/": "a file", ":": "an instruction"}.get(bare[:1])
-    if what:
-        raise ConfigError(
-            f"{what} as the target of an alias is not supported: {bare}",
-            path=path,
-            line=line,
-            advice="name an address in its place",
-        )
+    if bare.startswith(("|", "/", ":")):
+        _refuse_target(bare, path, line)
     try:
         return parse_address_list(item)
     except DataError as exc:
         raise ConfigError(exc.problem, path=path, line=line) from exc
 
 
+def _refuse_target(target: str, path: str, line: int) -> NoReturn:
+    what = say("an instruction")
+    if target[0] != ":":
+        what = say("a program") if target[0] == "|" else say("a file")
+    problem = say(
+        "{what} as the target of an alias is not supported: {target}", what=what, target=target
+    )
+    advice = say("name an address in its place")
+    raise ConfigError(problem, path=path, line=line, advice=advice)
+
+
 def _read_include(included: str, path: str, line: int) -> list[tuple[Mailbox, bool]]:
     """Read a list of addresses from a file that nobody else can have written."""
     if not included.startswith("/"):
-        msg = f"the included file must be named by its whole path, not {included}"
+        msg = say("the included file must be named by its whole path, not {path}", path=included)
         raise ConfigError(msg, path=path, line=line)
     text = _read(included, path=path, line=line, must_be_safe=True)
     found = []
     for number, content in enumerate(text.split("\n"), 1):
         for item in _split(_without_comment(content)):
             if item.strip('" ').lower().startswith(_INCLUDE):
-                raise ConfigError("an included file includes another", path=included, line=number)
+                msg = say("an included file includes another")
+                raise ConfigError(msg, path=included, line=number)
             found += _read_item(item, included, number)
     return found
 
@@ -164,18 +172,20 @@ def _read_aliases(path: str) -> Aliases:
     for line, text in _logical_lines(_read(path)):
         name, colon, rest = _partition_name(text)
         if not colon or not name:
-            raise ConfigError("an alias needs the form 'name: address, ...'", path=path, line=line)
+            msg = say("an alias needs the form 'name: address, ...'")
+            raise ConfigError(msg, path=path, line=line)
         key = name.strip('"').lower()
         if "@" in key:
-            raise ConfigError(
-                f"only a local name can be an alias, not {name}", path=path, line=line
-            )
+            msg = say("only a local name can be an alias, not {name}", name=name)
+            raise ConfigError(msg, path=path, line=line)
         if key in aliases:
             first = aliases[key][1]
-            raise ConfigError(f"alias {name} was defined on line {first}", path=path, line=line)
+            msg = say("alias {name} was defined on line {number}", name=name, number=first)
+            raise ConfigError(msg, path=path, line=line)
         items = _split(rest)
         if not items:
-            raise ConfigError(f"alias {name} leads to nobody", path=path, line=line)
+            msg = say("alias {name} leads to nobody", name=name)
+            raise ConfigError(msg, path=path, line=line)
         aliases[key] = (items, line)
     return aliases
 
@@ -232,21 +242,21 @@ def _read(target: str, *, path: str = "", line: int = 0, must_be_safe: bool = Fa
     try:
         descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or "the name is not valid"
-        raise ConfigError(
-            f"cannot read {target}: {reason}", path=path or target, line=line
-        ) from exc
+        reason = getattr(exc, "strerror", None) or say("the name is not valid")
+        problem = say("cannot read {path}: {reason}", path=target, reason=reason)
+        raise ConfigError(problem, path=path or target, line=line) from exc
     try:
         status = os.fstat(descriptor)
         if not S_ISREG(status.st_mode):
-            raise ConfigError(f"{target} is not a file", path=path or target, line=line)
+            problem = say("{path} is not a file", path=target)
+            raise ConfigError(problem, path=path or target, line=line)
         is_ours = status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o022
         if must_be_safe and not is_ours:
             raise ConfigError(
-                f"{target} can be written by others",
+                say("{path} can be written by others", path=target),
                 path=path or target,
                 line=line,
-                advice=f"chmod go-w {target}, owned by root or by you",
+                advice=say("chmod go-w {path}, owned by root or by you", path=target),
             )
         data = b""
         while len(data) <= _MAX_FILE and (chunk := os.read(descriptor, 65536)):
@@ -254,5 +264,6 @@ def _read(target: str, *, path: str = "", line: int = 0, must_be_safe: bool = Fa
     finally:
         os.close(descriptor)
     if len(data) > _MAX_FILE:
-        raise ConfigError(f"{target} is larger than {_MAX_FILE} octets", path=path or target)
+        problem = say("{path} is larger than {limit} octets", path=target, limit=_MAX_FILE)
+        raise ConfigError(problem, path=path or target)
     return data.decode("utf-8", "surrogateescape")

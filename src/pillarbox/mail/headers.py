@@ -9,6 +9,7 @@ blank before the colon does not hide a field (``Bcc :`` is a Bcc).
 from __future__ import annotations
 
 from pillarbox.errors import DataError
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -175,5 +176,6 @@ def _section(lines: list[list[bytes]]) -> HeaderSection:
 
 
 def _refuse_length() -> None:
-    msg = f"the header section is longer than {_MAX_SECTION} octets"
-    raise DataError(msg, advice="put long lists of recipients into the envelope, not into To")
+    msg = say("the header section is longer than {limit} octets", limit=_MAX_SECTION)
+    advice = say("put long lists of recipients into the envelope, not into To")
+    raise DataError(msg, advice=advice)

@@ -98,8 +98,9 @@ class Reply(Value):
         return self.code >= 500
 
     def text_lines(self) -> list[str]:
-        """Return each line with its code, safe to show."""
-        return [f"{self.code} {printable(line)}".rstrip() for line in self.lines]
+        """Return each line as it stood on the wire, code and hyphen included, safe to show."""
+        shown = [f"{self.code}-{printable(line)}" for line in self.lines[:-1]]
+        return [*shown, f"{self.code} {printable(self.lines[-1])}".rstrip()]
 
     def __str__(self) -> str:
         return " / ".join(self.text_lines())

@@ -21,6 +21,7 @@ from pillarbox.smtp.mechanism import (
     encode_credential,
     reveal,
 )
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -99,7 +100,7 @@ class CramMd5(Mechanism):
         if self._is_answered:
             return super().step(challenge)
         if not challenge:
-            raise self._broken(did="sent an empty challenge")
+            raise self._broken(did=say("sent an empty challenge"))
         self._is_answered = True
         password = encode_credential(reveal(self._credentials.secret, PASSWORD), PASSWORD)
         user = encode_credential(self._credentials.user, USER)
@@ -315,21 +316,27 @@ def choose_mechanism(
 
 def _nothing_offered(*, is_secured: bool) -> NoMechanism:
     if is_secured:
-        advice = "check host and port: a login is usually taken on port 465 or 587"
+        advice = say("check host and port: a login is usually taken on port 465 or 587")
     else:
-        advice = "many servers offer a login only over TLS: set 'tls on'"
-    return NoMechanism("the server offers no login", advice)
+        advice = say("many servers offer a login only over TLS: set 'tls on'")
+    return NoMechanism(say("the server offers no login"), advice)
 
 
 def _find_named(name: str, link: Link, *, may_show: bool) -> MechanismRow | NoMechanism:
     """Return the row of the mechanism that the configuration names."""
     row = MECHANISMS.get(name)
     if row is None:
-        known = ", ".join(MECHANISMS).lower()
-        return NoMechanism(f"the login method {printable(name)} is unknown", f"known are: {known}")
+        problem = say("the login method {name} is unknown", name=printable(name))
+        advice = say("known are: {names}", names=", ".join(MECHANISMS).lower())
+        return NoMechanism(problem, advice)
     if name not in link.offered:
-        problem = f"the server does not offer the login method {name}, but {_listed(link)}"
-        return NoMechanism(problem, "name one of these, or set 'auth on' to have one chosen")
+        problem = say(
+            "the server does not offer the login method {name}, but {names}",
+            name=name,
+            names=_listed(link),
+        )
+        advice = say("name one of these, or set 'auth on' to have one chosen")
+        return NoMechanism(problem, advice)
     if row.needs_binding and not link.best_binding():
         return _cannot_bind(name)
     if row.sends_secret and not may_show:
@@ -345,41 +352,54 @@ def _find_best(link: Link, *, is_secured: bool, may_name: bool) -> MechanismRow 
     if safe:
         return safe[0]
     if usable:
-        refusal = _would_show(" and ".join(row.name for row in usable))
+        names = usable[0].name
+        for row in usable[1:]:
+            names = say("{names} and {name}", names=names, name=row.name)
+        refusal = _would_show(names)
         # With the permission given, only the name is wanting; see the rule at the top.
         return NoMechanism(refusal.problem, _naming_advice(link)) if may_name else refusal
     if rows:
         return _cannot_bind(rows[0].name)
-    problem = f"the server offers no login method that is chosen unasked, but {_listed(link)}"
+    problem = say(
+        "the server offers no login method that is chosen unasked, but {names}",
+        names=_listed(link),
+    )
     return NoMechanism(problem, _naming_advice(link))
 
 
 def _cannot_bind(name: str) -> NoMechanism:
-    problem = f"{name} has to be bound to the TLS connection, and this one cannot be bound"
-    weaker = name.removesuffix("-PLUS").lower()
-    advice = f"use {weaker}, if the server offers it, or tls_priorities with TLS 1.2 only"
+    problem = say(
+        "{name} has to be bound to the TLS connection, and this one cannot be bound", name=name
+    )
+    advice = say(
+        "use {name}, if the server offers it, or tls_priorities with TLS 1.2 only",
+        name=name.removesuffix("-PLUS").lower(),
+    )
     return NoMechanism(problem, advice)
 
 
 def _would_show(names: str) -> NoMechanism:
-    problem = f"{names} would show the password or token to anyone on the way"
-    advice = "set 'tls on', leave 'tls_certcheck' on, and use a port of the provider's with TLS"
+    problem = say("{names} would show the password or token to anyone on the way", names=names)
+    advice = say(
+        "set 'tls on', leave 'tls_certcheck' on, and use a port of the provider's with TLS"
+    )
     return NoMechanism(problem, advice)
 
 
 def _naming_advice(link: Link) -> str:
     known = [name.lower() for name in MECHANISMS if name in link.offered]
     usable = [name for name in known if not name.endswith("-plus")]
-    return f"if you mean it, name it: 'auth {usable[0]}'" if usable else ""
+    return say("if you mean it, name it: 'auth {name}'", name=usable[0]) if usable else ""
 
 
 def _find_missing(row: MechanismRow, credentials: Credentials) -> NoMechanism | None:
     """Return what the credentials lack for a mechanism."""
     if row.needs_user and not credentials.user:
-        return NoMechanism(f"the login with {row.name} needs a user name", "set 'user'")
+        problem = say("the login with {name} needs a user name", name=row.name)
+        return NoMechanism(problem, say("set 'user'"))
     if row.needs_secret and credentials.secret is None:
-        advice = "set 'password' or 'passwordeval'"
-        return NoMechanism(f"the login with {row.name} needs a password or token", advice)
+        problem = say("the login with {name} needs a password or token", name=row.name)
+        return NoMechanism(problem, say("set 'password' or 'passwordeval'"))
     return None
 
 

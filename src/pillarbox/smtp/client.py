@@ -45,6 +45,7 @@ from pillarbox.smtp.session import (
     TransactionEnded,
 )
 from pillarbox.smtp.transaction import Transaction
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,9 +77,6 @@ _MAX_INITIAL_RESPONSE = 360
 
 _CLOSING = 421
 _CHALLENGE = 334
-
-_EARLY = "the server answered before it was asked"
-_INJECTED = "the server sent plaintext behind its answer to STARTTLS"
 
 # States in which nothing that the server says matters any more: all is told.
 _OVER = frozenset((states.REFUSED, states.QUITTING, states.CLOSED, states.BROKEN))
@@ -174,7 +172,7 @@ class Client:
             msg = "TLS was not asked for"
             raise LocalProtocolError(msg)
         if self._reader.has_leftover:
-            self._fail(RemoteProtocolError(_INJECTED), "STARTTLS")
+            self._fail(_injected(), "STARTTLS")
             return
         self._reader = ReplyReader()
         self.capabilities = NO_CAPABILITIES
@@ -218,7 +216,7 @@ class Client:
             raise LocalProtocolError(msg)
         if self._reader.has_leftover and not self._awaited:
             self._transactions.append(transaction)
-            self._fail(RemoteProtocolError(_EARLY), "idle")
+            self._fail(_early(), "idle")
             return
         transaction.check(self.capabilities)
         waiting = self._envelope_commands(transaction)
@@ -291,7 +289,7 @@ class Client:
             raise LocalProtocolError(msg)
         if not self._awaited and self._reader.has_leftover:
             # The start of a reply came first; its end must not pass for the answer to this.
-            self._fail(RemoteProtocolError(_EARLY), "content")
+            self._fail(_early(), "content")
             return
         if self.capabilities.has_chunking:
             self._put(commands.bdat(len(chunk), is_last=is_last))
@@ -355,7 +353,7 @@ class Client:
             if self.state in _DEAF:
                 return
         if not self._in_flight and awaited and reader.has_leftover:
-            raise RemoteProtocolError(_EARLY)
+            raise _early()
 
     def _on_unasked(self, reply: Reply) -> None:
         """Take a reply to nothing: a farewell, the end of a content's welcome, or an attack."""
@@ -364,12 +362,12 @@ class Client:
         elif self._filling is not None and not self._awaited and not reply.is_positive:
             self._on_interruption(reply)
         else:
-            raise RemoteProtocolError(_EARLY, received=reply.lines[0][:80])
+            raise _early(reply.lines[0][:80])
 
     def _go(self, state: str, reply: Reply) -> None:
         """Follow an edge of the table, or refuse to."""
         if state not in states.CLIENT[self.state].get(reply.code // 100, ()):
-            problem = f"the server answered {reply.code} where that has no meaning"
+            problem = say("the server answered {code} where that has no meaning", code=reply.code)
             raise RemoteProtocolError(problem, received=reply.lines[0][:80])
         self.state = state
 
@@ -393,7 +391,7 @@ class Client:
     def _on_greeting(self, reply: Reply, _: None) -> None:
         self.greeting = reply
         if not reply.is_positive:
-            problem = "the server refused the connection with its greeting"
+            problem = say("the server refused the connection with its greeting")
             self._refuse(reply, "greeting", problem, EX_UNAVAILABLE)
             return
         self._go(states.HELLO, reply)
@@ -413,22 +411,25 @@ class Client:
             line = commands.hello("HELO", self.options.hello_name)
             self._send(line, self._on_helo, None, "EHLO")
         else:
-            self._refuse(reply, "EHLO", "the server refused our EHLO", EX_UNAVAILABLE)
+            self._refuse(reply, "EHLO", say("the server refused our EHLO"), EX_UNAVAILABLE)
 
     def _on_helo(self, reply: Reply, _: None) -> None:
         if reply.is_positive:
             self._after_hello(reply)
         else:
-            self._refuse(reply, "EHLO", "the server refused our EHLO and HELO", EX_UNAVAILABLE)
+            problem = say("the server refused our EHLO and HELO")
+            self._refuse(reply, "EHLO", problem, EX_UNAVAILABLE)
 
     def _after_hello(self, reply: Reply) -> None:
         if self.options.starttls and not self._is_secured:
             if "STARTTLS" not in self.capabilities:
                 self._give_up(
                     "STARTTLS",
-                    "the server does not support TLS via the STARTTLS command",
-                    "use the port for implicit TLS (465, tls_starttls off);"
-                    " if it was offered until now, somebody may be stripping it",
+                    say("the server does not support TLS via the STARTTLS command"),
+                    say(
+                        "use the port for implicit TLS (465, tls_starttls off);"
+                        " if it was offered until now, somebody may be stripping it"
+                    ),
                 )
                 return
             self._go(states.STARTTLS, reply)
@@ -441,11 +442,12 @@ class Client:
 
     def _on_starttls(self, reply: Reply, _: None) -> None:
         if not reply.is_positive:
-            self._refuse(reply, "STARTTLS", "the server refused STARTTLS", EX_UNAVAILABLE)
+            problem = say("the server refused STARTTLS")
+            self._refuse(reply, "STARTTLS", problem, EX_UNAVAILABLE)
             return
         if self._reader.has_leftover:
             # Purging it would hide the attack (NO STARTTLS, reliability N2).
-            raise RemoteProtocolError(_INJECTED)
+            raise _injected()
         self._go(states.HANDSHAKE, reply)
         self._events.append(TlsRequested())
 
@@ -487,14 +489,14 @@ class Client:
             self._go(states.AUTHENTICATE, reply)
             self._challenges += 1
             if self._challenges > _MAX_CHALLENGES:
-                raise RemoteProtocolError("the server's challenges do not end")
+                raise RemoteProtocolError(say("the server's challenges do not end"))
             line = commands.auth_response(self._answer(mechanism, reply))
             self._sent_secrets.append(line[:-2])
             self._send(line, self._on_auth, mechanism, "AUTH")
         else:
-            problem = f"authentication failed (method {mechanism.name})"
+            problem = say("authentication failed (method {name})", name=mechanism.name)
             if mechanism.error_text:
-                problem += f": {mechanism.error_text}"
+                problem = say("{problem}: {reason}", problem=problem, reason=mechanism.error_text)
             self._refuse(reply, "AUTH", problem, EX_NOPERM)
 
     def _answer(self, mechanism: Mechanism, reply: Reply) -> bytes:
@@ -523,7 +525,8 @@ class Client:
 
     def _on_rset(self, reply: Reply, _: None) -> None:
         if not reply.is_positive:
-            raise RemoteProtocolError("the server refused RSET", received=reply.lines[0][:80])
+            problem = say("the server refused RSET")
+            raise RemoteProtocolError(problem, received=reply.lines[0][:80])
 
     def _on_etrn(self, reply: Reply, _: None) -> None:
         self._events.append(CommandEnded(reply))
@@ -581,10 +584,8 @@ class Client:
     def _end_transaction(self, transaction: Transaction) -> None:
         self._transactions.remove(transaction)
         if transaction.open_paths:
-            problem = "the server did not say what became of the mail"
-            trouble = Trouble(
-                scope="site", stage="content", problem=problem, exit_code=EX_PROTOCOL
-            )
+            problem = say("the server did not say what became of the mail")
+            trouble = Trouble(scope="site", stage="content", problem=problem, exit_code=EX_PROTOCOL)
             transaction.fail(trouble)
         self._events.append(TransactionEnded(transaction))
 
@@ -612,7 +613,7 @@ class Client:
         trouble = Trouble(
             scope="site",
             stage=stage,
-            problem="the server closes the connection",
+            problem=say("the server closes the connection"),
             exit_code=EX_TEMPFAIL,
             reply=self._without_secrets(reply) if stage == "AUTH" else reply,
         )
@@ -629,7 +630,7 @@ class Client:
         trouble = Trouble(
             scope="site",
             stage="content",
-            problem="the server broke off the mail before it was whole",
+            problem=say("the server broke off the mail before it was whole"),
             exit_code=EX_TEMPFAIL,
             reply=reply,
         )
@@ -637,12 +638,10 @@ class Client:
 
     def _on_end_of_stream(self) -> None:
         if self._reader.has_leftover:
-            problem = "the server closed the connection in the middle of a reply"
+            problem = say("the server closed the connection in the middle of a reply")
         else:
-            problem = "the server closed the connection"
-        trouble = Trouble(
-            scope="site", stage=self._stage, problem=problem, exit_code=EX_TEMPFAIL
-        )
+            problem = say("the server closed the connection")
+        trouble = Trouble(scope="site", stage=self._stage, problem=problem, exit_code=EX_TEMPFAIL)
         self._end(states.CLOSED, trouble)
 
     @property
@@ -655,7 +654,8 @@ class Client:
         if isinstance(exc, RemoteProtocolError):
             state = states.BROKEN
             if exc.received and stage != "AUTH":  # where it may be half of our password
-                problem = f"{problem}: {printable(self._starred(exc.received))}"
+                received = printable(self._starred(exc.received))
+                problem = say("{problem}: {reason}", problem=problem, reason=received)
         elif stage == "AUTH":
             # The server waits for the answer to a challenge and would take QUIT for it.
             state = states.CLOSED
@@ -685,6 +685,14 @@ class Client:
         self._events.append(SessionRefused(trouble))
 
 
+def _early(received: bytes = b"") -> RemoteProtocolError:
+    return RemoteProtocolError(say("the server answered before it was asked"), received=received)
+
+
+def _injected() -> RemoteProtocolError:
+    return RemoteProtocolError(say("the server sent plaintext behind its answer to STARTTLS"))
+
+
 def _challenge_of(reply: Reply) -> bytes:
     from binascii import Error, a2b_base64
 
@@ -692,8 +700,7 @@ def _challenge_of(reply: Reply) -> bytes:
         return a2b_base64(reply.lines[-1], strict_mode=True) if reply.lines[-1] else b""
     except Error as exc:
         # Its bytes are not shown: a hostile server may have sent a secret back.
-        msg = "the server's challenge is not base64"
-        raise RemoteProtocolError(msg) from exc
+        raise RemoteProtocolError(say("the server's challenge is not base64")) from exc
 
 
 def _no_nonce() -> str:

@@ -9,6 +9,7 @@ parameter bring another one along.
 from __future__ import annotations
 
 from pillarbox.errors import DataError
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,36 +48,44 @@ _UTF8 = _ASCII + bytes(range(0x80, 0x100))
 def _line(command: bytes, allowed: bytes = _ASCII, limit: int = _MAX_LINE) -> bytes:
     if command.translate(None, allowed):
         if command.translate(None, _UTF8):
-            msg = "a control character cannot stand in an SMTP command"
+            msg = say("a control character cannot stand in an SMTP command")
         else:
-            msg = "an address without an ASCII form cannot be said without SMTPUTF8"
+            msg = say("an address without an ASCII form cannot be said without SMTPUTF8")
         raise DataError(msg)
     if len(command) > limit:
-        msg = f"an SMTP command of {len(command)} octets is too long"
-        raise DataError(msg)
+        raise DataError(say("an SMTP command of {size} octets is too long", size=len(command)))
     return command + b"\r\n"
 
 
 def _ascii(text: str, what: str) -> bytes:
     if not text.isascii():
-        msg = f"{what} must be ASCII"
-        raise DataError(msg)
+        raise DataError(say("{what} must be ASCII", what=_named(what)))
     return text.encode("ascii")
+
+
+def _named(what: str) -> str:
+    """Return what a person calls an argument; made only when it is wrong."""
+    if what == "EHLO":
+        return say("the name for EHLO")
+    if what == "AUTH":
+        return say("the name of a mechanism")
+    if what == "ETRN":
+        return say("the argument of ETRN")
+    return say("a DSN parameter") if what == "DSN" else what
 
 
 def _word(text: str, what: str) -> bytes:
     if " " in text:
-        msg = f"{what} must be one word, not {text!r}"
-        raise DataError(msg)
+        raise DataError(say("{what} must be one word, not {text}", what=what, text=repr(text)))
     return _ascii(text, what)
 
 
 def hello(verb: str, name: str) -> bytes:
     """Return ``EHLO``, ``HELO`` or ``LHLO`` with our name (RFC 5321 4.1.1.1, 2033 4.1)."""
-    argument = _ascii(name, "the name for EHLO")
+    argument = _ascii(name, "EHLO")
     if b" " in argument or not argument:
-        msg = f"the name for {verb} must be one word, not {name!r}"
-        raise DataError(msg, advice="set the keyword domain to a host name")
+        msg = say("the name for {verb} must be one word, not {name}", verb=verb, name=repr(name))
+        raise DataError(msg, advice=say("set the keyword domain to a host name"))
     return _line(verb.encode() + b" " + argument)
 
 
@@ -124,7 +133,7 @@ def bdat(size_bytes: int, *, is_last: bool) -> bytes:
 
 def auth(mechanism: str, initial_response: bytes | None) -> bytes:
     """Return AUTH (RFC 4954 4); an empty initial response is ``=``, None is none."""
-    command = b"AUTH " + _ascii(mechanism, "the name of a mechanism")
+    command = b"AUTH " + _ascii(mechanism, "AUTH")
     if initial_response is not None:
         command += b" " + (_base64(initial_response) or b"=")
     return _line(command)
@@ -137,12 +146,12 @@ def auth_response(response: bytes) -> bytes:
 
 def etrn(argument: str) -> bytes:
     """Return ETRN (RFC 1985)."""
-    return _line(b"ETRN " + _ascii(argument, "the argument of ETRN"))
+    return _line(b"ETRN " + _ascii(argument, "ETRN"))
 
 
 def xtext(text: str) -> bytes:
     """Return text as RFC 3461 4 spells it: ``+``, ``=`` and the unprintable as ``+XX``."""
-    return _xtext(_ascii(text, "a DSN parameter"))
+    return _xtext(_ascii(text, "DSN"))
 
 
 def _xtext(octets: bytes) -> bytes:

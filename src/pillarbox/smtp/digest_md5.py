@@ -12,6 +12,7 @@ import re
 
 from pillarbox.errors import CredentialError
 from pillarbox.smtp.mechanism import PASSWORD, USER, Mechanism, encode_credential, reveal
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class DigestMd5(Mechanism):
     def finish(self) -> None:
         """Check that the server's digest came and was right."""
         if not self._is_verified:
-            raise self._broken(did="took the login without proving that it knows the password")
+            raise self._broken(did=say("took the login without proving that it knows the password"))
 
     def _answer(self, challenge: bytes) -> bytes:
         self._next = super().step
@@ -99,7 +100,7 @@ class DigestMd5(Mechanism):
         self._next = super().step
         answer = self._parse(challenge).get("rspauth", [b""])[0]
         if not compare_digest(answer, self._expected):
-            raise self._broken(did="answered wrongly, so it does not know the password")
+            raise self._broken(did=say("answered wrongly, so it does not know the password"))
         self._is_verified = True
         return b""
 
@@ -110,25 +111,26 @@ class DigestMd5(Mechanism):
         while at < len(challenge.rstrip(b" \t\r\n,")):
             match = _DIRECTIVE.match(challenge, at) if at <= _LONGEST_CHALLENGE else None
             if not match:
-                raise self._broken(did="sent a malformed challenge")
+                raise self._broken(did=say("sent a malformed challenge"))
             name, quoted, token = match.groups()
             value = token if quoted is None else re.sub(rb"\\(.)", rb"\1", quoted, flags=re.DOTALL)
             directives.setdefault(name.decode().lower(), []).append(value)
             at = match.end()
         if any(len(values) > 1 for name, values in directives.items() if name not in _REPEATABLE):
-            raise self._broken(did="sent a directive twice")
+            raise self._broken(did=say("sent a directive twice"))
         return directives
 
     def _checked(self, directives: dict[str, list[bytes]]) -> bytes:
         """Return the nonce of a challenge that asks for what we do."""
         nonce = directives.get("nonce", [b""])[0]
         if not nonce or directives.get("algorithm") != [b"md5-sess"]:
-            raise self._broken(did="sent a challenge without nonce, or for another algorithm")
+            did = say("sent a challenge without nonce, or for another algorithm")
+            raise self._broken(did=did)
         qops = directives.get("qop", [b"auth"])[0].split(b",")
         if b"auth" not in (qop.strip().lower() for qop in qops):
-            raise self._broken(did="insists on a security layer; TLS is that for SMTP")
+            raise self._broken(did=say("insists on a security layer; TLS is that for SMTP"))
         if directives.get("charset", [b"utf-8"])[0].lower() != b"utf-8":
-            raise self._broken(did="sent an unknown charset")
+            raise self._broken(did=say("sent an unknown charset"))
         return nonce
 
     def _encoded(self, field: str, *, is_utf8: bool) -> bytes:
@@ -137,8 +139,10 @@ class DigestMd5(Mechanism):
         text = self._credentials.user if field == USER else reveal(secret, PASSWORD)
         data = encode_credential(text, field) if is_utf8 else _latin1(text)
         if data is None:
-            msg = f"the {field} has characters that this server's DIGEST-MD5 cannot take"
-            raise CredentialError(msg, advice="use another login method")
+            msg = say(
+                "the {field} has characters that this server's DIGEST-MD5 cannot take", field=field
+            )
+            raise CredentialError(msg, advice=say("use another login method"))
         return data
 
     def _key(self, realm: bytes | None, nonce: bytes, *, is_utf8: bool) -> bytes:
@@ -172,8 +176,8 @@ def md5(data: bytes) -> bytes:
     try:
         return hashlib.md5(data).digest()  # noqa: S324 (the mechanism's own)
     except ValueError as error:
-        msg = "this login method needs MD5, which the system's cryptography policy forbids"
-        raise CredentialError(msg, advice="use another login method") from error
+        msg = say("this login method needs MD5, which the system's cryptography policy forbids")
+        raise CredentialError(msg, advice=say("use another login method")) from error
 
 
 def _choose_realm(realms: list[bytes], user: str) -> bytes | None:

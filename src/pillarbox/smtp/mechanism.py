@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pillarbox.errors import CredentialError, LocalProtocolError, RemoteProtocolError
 from pillarbox.mail.reply import printable
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -32,9 +33,9 @@ __all__ = [
 ]
 
 # What a person calls each part of the credentials; used in texts only.
-USER = "user name"
-PASSWORD = "password"  # noqa: S105 (a word, not a password)
-TOKEN = "token"  # noqa: S105 (a word, not a token)
+USER = say("user name")
+PASSWORD = say("password")
+TOKEN = say("token")
 
 # Best first. RFC 9266 wants tls-exporter wherever there is TLS 1.3, where tls-unique (RFC 5929)
 # is not defined.
@@ -159,7 +160,7 @@ class Mechanism:
             CredentialError: The credentials cannot be put into the form that it asks for.
 
         """
-        raise self._broken(did="asked for one answer more than there is")
+        raise self._broken(did=say("asked for one answer more than there is"))
 
     def finish(self) -> None:
         """
@@ -172,14 +173,14 @@ class Mechanism:
 
     def _broken(self, *, did: str) -> RemoteProtocolError:
         """Return the error for what the server did; the challenge itself stays out of it."""
-        return RemoteProtocolError(f"login with {self.name}: the server {did}")
+        problem = say("login with {name}: the server {did}", name=self.name, did=did)
+        return RemoteProtocolError(problem)
 
 
 def reveal(secret: Secret | None, field: str) -> str:
     """Return the text of a secret that the mechanism cannot do without."""
     if secret is None:
-        msg = f"the login needs a {field} and there is none"
-        raise CredentialError(msg)
+        raise CredentialError(say("the login needs a {field} and there is none", field=field))
     return secret.reveal()
 
 
@@ -201,14 +202,13 @@ def encode_credential(text: str, field: str) -> bytes:
     """
     data = _utf8(text)
     if data is None:
-        msg = f"the {field} has characters that cannot be sent"
-        raise CredentialError(msg, advice="write it in UTF-8")
+        msg = say("the {field} has characters that cannot be sent", field=field)
+        raise CredentialError(msg, advice=say("write it in UTF-8"))
     if not data:
-        msg = f"the {field} is empty"
-        raise CredentialError(msg)
+        raise CredentialError(say("the {field} is empty", field=field))
     if any(byte in data for byte in (0, 10, 13)):
-        msg = f"the {field} has a line break or a NUL in it"
-        advice = "check the file or the command that it comes from: only one line is wanted"
+        msg = say("the {field} has a line break or a NUL in it", field=field)
+        advice = say("check the file or the command that it comes from: only one line is wanted")
         raise CredentialError(msg, advice=advice)
     return data
 

@@ -18,6 +18,7 @@ from pillarbox.smtp.mechanism import (
     format_saslname,
     reveal,
 )
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ class _Bearer(Mechanism):
     def _check(self) -> None:
         encode_credential(self._credentials.user, USER)
         if not all(map(str.isprintable, self._credentials.user + self._credentials.host)):
-            msg = f"the {USER} or the host has a control character in it"
+            msg = say("the user name or the host has a control character in it")
             raise CredentialError(msg)
         token = reveal(self._credentials.secret, TOKEN)
         encode_credential(token, TOKEN)
         if not (token.isascii() and token.isprintable() and " " not in token):
-            msg = f"the {TOKEN} has characters that no token has (RFC 6750 section 2.1)"
-            advice = "check the command that it comes from: it is to print the token alone"
+            msg = say("the token has characters that no token has (RFC 6750 section 2.1)")
+            advice = say("check the command that it comes from: it is to print the token alone")
             raise CredentialError(msg, advice=advice)
 
     def _token(self) -> bytes:
@@ -54,7 +55,8 @@ class _Bearer(Mechanism):
         """Keep the server's reason for refusing, and let it go on to its reply."""
         if self.error_text:
             return super().step(challenge)
-        self.error_text = error_text(challenge, self._credentials.secret) or "no reason given"
+        reason = error_text(challenge, self._credentials.secret)
+        self.error_text = reason or say("no reason given")
         return self._ACKNOWLEDGEMENT
 
 

@@ -12,6 +12,7 @@ from collections import deque
 
 from pillarbox.errors import RemoteProtocolError
 from pillarbox.mail.reply import EnhancedCode, Reply
+from pillarbox.text import say
 
 __all__ = ["ReplyReader"]
 
@@ -71,7 +72,7 @@ class ReplyReader:
             if reply is not None:
                 return reply
         if len(self._tail) > _MAX_CHALLENGE_LINE + 1:  # a CR may be its last
-            _fail("the server sent a line without end", self._tail)
+            _fail(say("the server sent a line without end"), self._tail)
         return None
 
     def _take_line(self, line: bytes) -> Reply | None:
@@ -79,14 +80,19 @@ class ReplyReader:
         text = line[:-1] if line.endswith(b"\r") else line
         code = _code_of(text)
         if len(text) > (_MAX_CHALLENGE_LINE if code == _CHALLENGE else _MAX_LINE):
-            _fail(f"the server sent a line of {len(text)} octets", text)
+            _fail(say("the server sent a line of {size} octets", size=len(text)), text)
         if self._lines and code != self._code:
-            _fail(f"the server mixed the codes {self._code} and {code} in one reply", text)
+            problem = say(
+                "the server mixed the codes {first} and {second} in one reply",
+                first=self._code,
+                second=code,
+            )
+            _fail(problem, text)
         self._code = code
         self._lines.append(text[4:])
         self._size += len(text)
         if len(self._lines) > _MAX_LINES or self._size > _MAX_REPLY:
-            _fail("the server's reply does not end", text)
+            _fail(say("the server's reply does not end"), text)
         if text[3:4] == b"-":
             return None
         reply = Reply(code, tuple(self._lines), _enhanced_code_of(code, self._lines[0]))
@@ -105,9 +111,9 @@ def _code_of(line: bytes) -> int:
     digits, separator = line[:3], line[3:4]
     is_code = len(digits) == 3 and digits.isdigit()
     if not is_code or not b"200" <= digits < b"560" or digits[1:2] > b"5":
-        _fail("the server sent a line that is no reply", line)
+        _fail(say("the server sent a line that is no reply"), line)
     if separator not in (b" ", b"-", b""):
-        _fail("the server sent a reply code without a space behind it", line)
+        _fail(say("the server sent a reply code without a space behind it"), line)
     return int(digits)
 
 

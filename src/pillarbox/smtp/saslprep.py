@@ -9,6 +9,7 @@ the character and never the text.
 from __future__ import annotations
 
 from pillarbox.errors import CredentialError
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,17 +35,18 @@ def saslprep(text: str, *, field: str, allow_unassigned: bool = False) -> str:
 
     """
     if text.isascii():
-        prepared, fault = text, "" if text.isprintable() else "a control character"
+        prepared, fault = text, "" if text.isprintable() else _control()
     else:
         prepared = _mapped(text)
         fault = _find_fault(prepared, allow_unassigned=allow_unassigned)
     if fault:
-        msg = f"the {field} has {fault}, which SASLprep (RFC 4013) forbids"
-        advice = "change it, or name a login method that sends it as it is: auth plain"
+        msg = say(
+            "the {field} has {fault}, which SASLprep (RFC 4013) forbids", field=field, fault=fault
+        )
+        advice = say("change it, or name a login method that sends it as it is: auth plain")
         raise CredentialError(msg, advice=advice)
     if not prepared:
-        msg = f"the {field} is empty"
-        raise CredentialError(msg)
+        raise CredentialError(say("the {field} is empty", field=field))
     return prepared
 
 
@@ -59,23 +61,27 @@ def _mapped(text: str) -> str:
     return ucd_3_2_0.normalize("NFKC", kept)
 
 
+def _control() -> str:
+    return say("a control character")
+
+
 def _find_fault(text: str, *, allow_unassigned: bool) -> str:
     """Return what is wrong with a mapped text, in words, or nothing (sections 2.3 to 2.5)."""
     import stringprep as tables
 
     prohibited: list[tuple[Callable[[str], bool], str]] = [
-        (tables.in_table_c12, "a space that is not plain"),
-        (tables.in_table_c21_c22, "a control character"),
-        (tables.in_table_c3, "a private-use character"),
-        (tables.in_table_c4, "a code point that is no character"),
-        (tables.in_table_c5, "a byte that is not UTF-8"),
-        (tables.in_table_c6, "a character that is not plain text"),
-        (tables.in_table_c7, "an ideographic description character"),
-        (tables.in_table_c8, "a character that changes the writing direction"),
-        (tables.in_table_c9, "a language tag"),
+        (tables.in_table_c12, say("a space that is not plain")),
+        (tables.in_table_c21_c22, _control()),
+        (tables.in_table_c3, say("a private-use character")),
+        (tables.in_table_c4, say("a code point that is no character")),
+        (tables.in_table_c5, say("a byte that is not UTF-8")),
+        (tables.in_table_c6, say("a character that is not plain text")),
+        (tables.in_table_c7, say("an ideographic description character")),
+        (tables.in_table_c8, say("a character that changes the writing direction")),
+        (tables.in_table_c9, say("a language tag")),
     ]
     if not allow_unassigned:
-        prohibited.append((tables.in_table_a1, "a character newer than Unicode 3.2"))
+        prohibited.append((tables.in_table_a1, say("a character newer than Unicode 3.2")))
     for is_in_table, fault in prohibited:
         if any(map(is_in_table, text)):
             return fault
@@ -89,5 +95,5 @@ def _find_direction_fault(text: str) -> str:
     if not any(map(in_table_d1, text)):
         return ""
     if any(map(in_table_d2, text)) or not (in_table_d1(text[0]) and in_table_d1(text[-1])):
-        return "a mix of writing directions"
+        return say("a mix of writing directions")
     return ""

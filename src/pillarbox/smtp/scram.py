@@ -24,6 +24,7 @@ from pillarbox.smtp.mechanism import (
     reveal,
 )
 from pillarbox.smtp.saslprep import saslprep
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Scram(Mechanism):
     def finish(self) -> None:
         """Check that the server's signature came and was right."""
         if not self._is_verified:
-            raise self._broken(did="took the login without proving that it knows the password")
+            raise self._broken(did=say("took the login without proving that it knows the password"))
 
     def _answer_server_first(self, challenge: bytes) -> bytes:
         self._next = super().step  # should this challenge be bad, no other will be heard
@@ -103,30 +104,35 @@ class Scram(Mechanism):
         attributes = self._parse(challenge, "first")
         letters = "".join(letter for letter, _ in attributes)
         if letters[:3] != "rsi" or _KNOWN_ATTRIBUTES & set(letters[3:]):
-            raise self._broken(did="sent a malformed first message")
+            raise self._broken(did=_malformed("first"))
         nonce, salt, rounds = (value for _, value in attributes[:3])
         return self._checked_nonce(nonce), self._checked_salt(salt), self._checked_rounds(rounds)
 
     def _checked_nonce(self, nonce: str) -> str:
         is_plain = nonce.isascii() and nonce.isprintable() and " " not in nonce
         if not (is_plain and nonce.startswith(self._nonce) and len(nonce) > len(self._nonce)):
-            raise self._broken(did="did not build its nonce on ours")
+            raise self._broken(did=say("did not build its nonce on ours"))
         return nonce
 
     def _checked_salt(self, text: str) -> bytes:
         salt = _unbase64(text)
         if not salt:
-            raise self._broken(did="sent a salt that is empty or not base64")
+            raise self._broken(did=say("sent a salt that is empty or not base64"))
         return salt
 
     def _checked_rounds(self, text: str) -> int:
         is_number = text.isascii() and text.isdigit() and text[0] != "0"
         if not is_number or len(text) > len(str(_MOST_ROUNDS)):
-            raise self._broken(did="sent a number of rounds that is none or far too large")
+            raise self._broken(did=say("sent a number of rounds that is none or far too large"))
         rounds = int(text)
         if not _FEWEST_ROUNDS <= rounds <= _MOST_ROUNDS:
-            bounds = f"{_FEWEST_ROUNDS} to {_MOST_ROUNDS} are safe"
-            raise self._broken(did=f"asked for {rounds} rounds of hashing, but only {bounds}")
+            did = say(
+                "asked for {rounds} rounds of hashing, but only {fewest} to {most} are safe",
+                rounds=rounds,
+                fewest=_FEWEST_ROUNDS,
+                most=_MOST_ROUNDS,
+            )
+            raise self._broken(did=did)
         return rounds
 
     def _sign(self, signed: bytes, salt: bytes, rounds: int) -> tuple[bytes, bytes]:
@@ -149,14 +155,14 @@ class Scram(Mechanism):
         attributes = self._parse(challenge, "final")
         (letter, value), others = attributes[0], {letter for letter, _ in attributes[1:]}
         if letter not in ("v", "e") or _KNOWN_ATTRIBUTES & others:
-            raise self._broken(did="sent a malformed final message")
+            raise self._broken(did=_malformed("final"))
         if letter == "e":
             # The 535 follows; should a 235 come instead, finish() refuses it.
             self.error_text = error_text(value.encode(), self._password)
             return b""
         # Compared as text: base64 can spell the last bits of one signature in several ways.
         if not compare_digest(value.encode(), _base64(self._server_signature)):
-            raise self._broken(did="signed wrongly, so it does not know the password")
+            raise self._broken(did=say("signed wrongly, so it does not know the password"))
         self._is_verified = True
         return b""
 
@@ -164,10 +170,15 @@ class Scram(Mechanism):
         """Return the attributes of a server message, letter and value, in their order."""
         attributes = _parse_attributes(challenge)
         if not attributes:
-            raise self._broken(did=f"sent a malformed {which} message")
+            raise self._broken(did=_malformed(which))
         if any(letter == "m" for letter, _ in attributes):
-            raise self._broken(did="asks for an extension of SCRAM that pillarbox does not know")
+            did = say("asks for an extension of SCRAM that pillarbox does not know")
+            raise self._broken(did=did)
         return attributes
+
+
+def _malformed(which: str) -> str:
+    return say("sent a malformed {which} message", which=which)
 
 
 def _gs2_header(name: str, link: Link) -> tuple[bytes, bytes]:

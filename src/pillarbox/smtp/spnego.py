@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pillarbox.errors import CredentialError, MissingExtraError
 from pillarbox.smtp.mechanism import PASSWORD, USER, Mechanism, encode_credential, reveal
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def make_ntlm(credentials: Credentials) -> Ntlm:
     try:
         import spnego
     except ImportError as error:
-        raise MissingExtraError("NTLM login", "ntlm") from error
+        raise MissingExtraError(say("NTLM login"), "ntlm") from error
     domain = f"{credentials.ntlm_domain}\\" if credentials.ntlm_domain else ""
     context = spnego.client(
         domain + credentials.user,
@@ -80,10 +81,14 @@ def make_gssapi(credentials: Credentials) -> Gssapi:
             | spnego.ContextReq.integrity,
         )
     except ImportError as error:
-        raise MissingExtraError("GSSAPI login", "kerberos") from error
+        raise MissingExtraError(say("GSSAPI login"), "kerberos") from error
     except Exception as error:  # SpnegoError, and what its libraries raise
-        msg = f"no Kerberos ticket can be used for smtp/{credentials.host}: {error}"
-        raise CredentialError(msg, advice="get one with kinit") from error
+        msg = say(
+            "no Kerberos ticket can be used for smtp/{host}: {reason}",
+            host=credentials.host,
+            reason=str(error),
+        )
+        raise CredentialError(msg, advice=say("get one with kinit")) from error
     user = encode_credential(credentials.user, USER) if credentials.user else b""
     return Gssapi(context, user)
 
@@ -114,13 +119,14 @@ class Ntlm(_ContextMechanism):
 
     def initial_response(self) -> bytes:
         """Return the negotiate message."""
-        return self._guarded(self._context.step, "cannot be spoken to")
+        return self._guarded(self._context.step, say("cannot be spoken to"))
 
     def step(self, challenge: bytes) -> bytes:
         """Answer the challenge message."""
         if self._context.complete:
             return super().step(challenge)
-        return self._guarded(lambda: self._context.step(challenge), "sent a malformed challenge")
+        what = say("sent a malformed challenge")
+        return self._guarded(lambda: self._context.step(challenge), what)
 
 
 class Gssapi(_ContextMechanism):
@@ -151,23 +157,26 @@ class Gssapi(_ContextMechanism):
         try:
             return self._context.step() or b""
         except Exception as error:  # SpnegoError, and what its libraries raise
-            msg = f"Kerberos gives no ticket for this server: {error}"
-            raise CredentialError(msg, advice="get one with kinit") from error
+            msg = say("Kerberos gives no ticket for this server: {reason}", reason=str(error))
+            raise CredentialError(msg, advice=say("get one with kinit")) from error
 
     def step(self, challenge: bytes) -> bytes:
         """Go on with the context; once it stands, agree on no security layer."""
         if self._is_finished:
             return super().step(challenge)
         if not self._context.complete:
-            return self._guarded(lambda: self._context.step(challenge), "sent a malformed token")
-        layers = self._guarded(lambda: self._context.unwrap(challenge).data, "sent a forged token")
+            what = say("sent a malformed token")
+            return self._guarded(lambda: self._context.step(challenge), what)
+        what = say("sent a forged token")
+        layers = self._guarded(lambda: self._context.unwrap(challenge).data, what)
         if len(layers) != _LAYER_LENGTH or not layers[0] & _NO_LAYER:
-            raise self._broken(did="insists on a security layer; TLS is that for SMTP")
+            raise self._broken(did=say("insists on a security layer; TLS is that for SMTP"))
         self._is_finished = True
         answer = _LAYER_ANSWER + self._user
-        return self._guarded(lambda: self._context.wrap(answer, encrypt=False).data, "is lost")
+        what = say("is lost")
+        return self._guarded(lambda: self._context.wrap(answer, encrypt=False).data, what)
 
     def finish(self) -> None:
         """Check that the server has taken part to the end, which proves it."""
         if not self._is_finished:
-            raise self._broken(did="took the login without proving who it is")
+            raise self._broken(did=say("took the login without proving who it is"))

@@ -10,8 +10,21 @@ awaited replies is the state.
 
 from __future__ import annotations
 
-__all__ = ["AUTHENTICATE", "BROKEN", "CLIENT", "CLOSED", "CONNECTED", "FALLBACK", "HANDSHAKE",
-           "HELLO", "PATIENCE_S", "QUITTING", "READY", "REFUSED", "STARTTLS"]
+__all__ = [
+    "AUTHENTICATE",
+    "BROKEN",
+    "CLIENT",
+    "CLOSED",
+    "CONNECTED",
+    "FALLBACK",
+    "HANDSHAKE",
+    "HELLO",
+    "PATIENCE_S",
+    "QUITTING",
+    "READY",
+    "REFUSED",
+    "STARTTLS",
+]
 
 CONNECTED = "CONNECTED"  # nothing sent; the greeting is awaited
 HELLO = "HELLO"  # EHLO or LHLO sent

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pillarbox.errors import EX_DATAERR, EX_NOUSER, EX_TEMPFAIL, DataError, RemoteProtocolError
 from pillarbox.mail.status import Trouble, bounced, deferred, delivered
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,8 +102,12 @@ class Transaction:
             self.fail(
                 _trouble(
                     "MAIL",
-                    f"the mail has {self.size_bytes} octets, the server takes {limit}",
-                    advice="send less, or a link to it",
+                    say(
+                        "the mail has {size} octets, the server takes {limit}",
+                        size=self.size_bytes,
+                        limit=limit,
+                    ),
+                    advice=say("send less, or a link to it"),
                 ),
                 is_for_ever=True,
             )
@@ -113,12 +118,14 @@ class Transaction:
                 forward_path = envelope.forward_paths[index]
                 if everybody or forward_path.needs_smtputf8:
                     culprit = path if everybody else forward_path
-                    problem = f"the server takes no address like {culprit}"
-                    self._statuses[index] = bounced(
-                        forward_path, _trouble("MAIL", f"{problem} (SMTPUTF8 is not offered)")
+                    problem = say(
+                        "the server takes no address like {address} (SMTPUTF8 is not offered)",
+                        address=culprit,
                     )
+                    self._statuses[index] = bounced(forward_path, _trouble("MAIL", problem))
         if envelope.wants_dsn and "DSN" not in offered:
-            self.warnings.append("the server does not offer DSN: no reports were asked for")
+            warning = say("the server does not offer DSN: no reports were asked for")
+            self.warnings.append(warning)
 
     def fail_one(self, index: int, exc: PillarboxError) -> None:
         """Give up one forward-path, which cannot be said to any server; the others go on."""
@@ -140,7 +147,7 @@ class Transaction:
         _refuse_intermediate(reply, "MAIL")
         self.is_mail_refused = True
         path = self.envelope.reverse_path or "<>"
-        problem = f"envelope from address {path} not accepted by the server"
+        problem = say("envelope from address {address} not accepted by the server", address=path)
         self._refuse_all(_trouble("MAIL", problem, reply, scope="account"))
 
     def on_rcpt(self, reply: Reply, index: int) -> None:
@@ -153,7 +160,7 @@ class Transaction:
             return
         _refuse_intermediate(reply, "RCPT")
         path = self.envelope.forward_paths[index]
-        problem = f"recipient address {path} not accepted by the server"
+        problem = say("recipient address {address} not accepted by the server", address=path)
         self._refuse(index, _trouble("RCPT", problem, reply, scope="recipient"))
 
     def on_data(self, reply: Reply, _: object) -> None:
@@ -163,23 +170,21 @@ class Transaction:
             self.may_send_content = True
             return
         if reply.is_positive or reply.is_intermediate:
-            raise RemoteProtocolError(
-                f"the server answered DATA with {reply.code}", received=reply.lines[0][:80]
-            )
-        self._refuse_all(_trouble("DATA", "the server does not accept mail data", reply))
+            raise _unfitting(reply, "DATA")
+        self._refuse_all(_trouble("DATA", say("the server does not accept mail data"), reply))
 
     def on_chunk(self, reply: Reply, _: object) -> None:
         """Take the reply to a BDAT that was not the last."""
         if not reply.is_positive and self.content_trouble is None:
             _refuse_intermediate(reply, "BDAT")
-            self.content_trouble = _trouble("BDAT", "the server did not accept the mail", reply)
+            self.content_trouble = _not_accepted("BDAT", reply)
             self._refuse_all(self.content_trouble)
 
     def on_content(self, reply: Reply, _: object) -> None:
         """Take the one reply that SMTP gives to a content."""
         _refuse_intermediate(reply, "content")
         if not reply.is_positive:
-            self._refuse_all(_trouble("content", "the server did not accept the mail", reply))
+            self._refuse_all(_not_accepted("content", reply))
             return
         for index in self._accepted:
             if self._statuses[index] is None:
@@ -197,7 +202,7 @@ class Transaction:
         if reply.is_positive:
             self._statuses[index] = delivered(path, reply)
         else:
-            problem = f"the server did not accept the mail for {path}"
+            problem = say("the server did not accept the mail for {address}", address=path)
             self._refuse(index, _trouble("content", problem, reply, scope="recipient"))
 
     def fail(
@@ -237,9 +242,16 @@ class Transaction:
 
 def _refuse_intermediate(reply: Reply, stage: str) -> None:
     if reply.is_intermediate:
-        raise RemoteProtocolError(
-            f"the server answered {stage} with {reply.code}", received=reply.lines[0][:80]
-        )
+        raise _unfitting(reply, stage)
+
+
+def _unfitting(reply: Reply, stage: str) -> RemoteProtocolError:
+    problem = say("the server answered {stage} with {code}", stage=stage, code=reply.code)
+    return RemoteProtocolError(problem, received=reply.lines[0][:80])
+
+
+def _not_accepted(stage: str, reply: Reply) -> Trouble:
+    return _trouble(stage, say("the server did not accept the mail"), reply)
 
 
 def _trouble(
