@@ -96,12 +96,12 @@ def exit_codes() -> str:
     meanings = {
         errors.EX_OK: "every recipient's mail was taken by the relay host",
         errors.EX_USAGE: "the command line is wrong",
-        errors.EX_DATAERR: "this mail will never be accepted: the sender or the content was refused",
+        errors.EX_DATAERR: "this mail will never be accepted: sender or content was refused",
         errors.EX_NOINPUT: "a certificate, key or trust file cannot be used",
         errors.EX_NOUSER: "this recipient will never be accepted",
         errors.EX_NOHOST: "the relay host's name does not exist",
-        errors.EX_UNAVAILABLE: "the server lacks what the configuration demands, or could not prove "
-        "who it is; or no password was found",
+        errors.EX_UNAVAILABLE: "the server lacks what the configuration demands, or could not "
+        "prove who it is; or no password was found",
         errors.EX_SOFTWARE: "a bug of pillarbox",
         errors.EX_OSERR: "the system could not do it",
         errors.EX_IOERR: "reading the mail, or writing a file, failed",
@@ -139,9 +139,10 @@ def session() -> str:
     patience = [(f"`{stage}`", f"{seconds:.0f}") for stage, seconds in states.PATIENCE_S.items()]
     return (
         f"# A session's states\n\n{_NOTE}"
-        "Each edge is the class of the reply that leads along it; any other reply ends the session.\n\n"
+        "Each edge is the class of the reply that leads along it; any other ends the session.\n\n"
         "```mermaid\n" + "\n".join(lines) + "\n```\n\n## Patience\n\n"
-        "Seconds that the server has for each answer, unless `timeout` says less (RFC 5321 4.5.3.2).\n\n"
+        "Seconds that the server has for each answer, unless `timeout` says less "
+        "(RFC 5321 4.5.3.2).\n\n"
         + _table(("stage", "seconds"), patience)
         + "\n## Login mechanisms, the best first\n\n"
         + mechanisms

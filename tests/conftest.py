@@ -13,7 +13,7 @@ _FORBIDS_SKIPS = bool(os.environ.get("PILLARBOX_FORBID_SKIPS"))
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
+def pytest_runtest_makereport(item):
     """Turn a skip into a failure where nothing has a reason to be skipped."""
     outcome = yield
     report = outcome.get_result()

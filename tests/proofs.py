@@ -30,7 +30,8 @@ KEYWORDS = {
     "tls_starttls": "tests/servers/test_login.py::test_starts_tls_before_the_password",
     "tls_trust_file": "tests/servers/test_certificates.py"
     "::test_unknown_authority_ends_the_session_before_the_login",
-    "tls_crl_file": "tests/net/test_net_certificates.py::test_refuses_a_wrong_chain_before_a_byte_is_said",
+    "tls_crl_file": "tests/net/test_net_certificates.py"
+    "::test_refuses_a_wrong_chain_before_a_byte_is_said",
     "tls_fingerprint": "tests/servers/test_certificates.py"
     "::test_other_certificate_than_the_pinned_is_refused",
     "tls_key_file": "tests/servers/test_certificates.py::test_shows_its_own_certificate",

@@ -43,10 +43,11 @@ def test_chinese_pages_follow_the_english_ones():
         texts = [page.read_text() for page in (english, chinese)]
         headings = [len(re.findall(r"(?m)^#+ ", text)) for text in texts]
         assert headings[0] == headings[1], chinese
-        commands = [re.findall(r"(?m)^    make [a-z]+[^#\n]*", text) for text in texts]
-        assert [[c.strip() for c in found] for found in commands][0] == [
-            c.strip() for c in commands[1]
-        ], chinese
+        english_commands, chinese_commands = (
+            [command.strip() for command in re.findall(r"(?m)^    make [a-z]+[^#\n]*", text)]
+            for text in texts
+        )
+        assert english_commands == chinese_commands, chinese
 
 
 def test_every_make_target_of_the_readme_exists():

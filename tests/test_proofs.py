@@ -4,10 +4,10 @@ import ast
 from pathlib import Path
 
 import pytest
-from proofs import KEYWORDS, OPTIONS
 
 from pillarbox.cli import msmtp
 from pillarbox.config.account import FIELDS
+from proofs import KEYWORDS, OPTIONS
 
 ROOT = Path(__file__).parent.parent
 

@@ -2,14 +2,15 @@
 
 import base64
 import subprocess
+from pathlib import Path
 
 import pytest
-from programs import run_program, start_program
 
 from pillarbox.intake.provider import EmbeddedProvider, ProviderOptions
 from pillarbox.secret import Secret
+from programs import run_program, start_program
 
-PASSWORD = "canary-of-the-modes"  # noqa: S105 (of a provider inside the test)
+PASSWORD = "canary-of-the-modes"
 MAIL = b"Subject: modes\n\n.dot\nbody\n"
 
 
@@ -123,16 +124,20 @@ SESSION = (
 )
 
 
+@pytest.fixture
+def home(rc, tmp_path):
+    """Return a home in which that configuration is the user's own."""
+    place = tmp_path / "home"
+    place.mkdir()
+    Path(rc).rename(place / ".msmtprc")
+    return str(place)
+
+
 @pytest.mark.parametrize("end", ["\r\n", "\n"])
-def test_bs_takes_several_mails(provider, rc, tmp_path, end):
+def test_bs_takes_several_mails(provider, home, end):
     """Full SMTP on standard input, several mails a session, as programs and scripts write it."""
     before = len(provider.mails)
-    home = tmp_path / "home"
-    home.mkdir()
-    (tmp_path / "rc").rename(home / ".msmtprc")
-    result = run_program(
-        "sendmail", ["-bs"], SESSION.format(n=end).encode(), env={"HOME": str(home)}
-    )
+    result = run_program("sendmail", ["-bs"], SESSION.format(n=end).encode(), env={"HOME": home})
     assert result.exit_code == 0
     codes = [line[:3] for line in result.out.splitlines() if line[3:4] == " "]
     assert codes == ["220", "250", "250", "250", "354", "250", "250", "250", "354", "250", "221"]
@@ -141,13 +146,10 @@ def test_bs_takes_several_mails(provider, rc, tmp_path, end):
     assert mails[0].content.endswith(b"\r\n\r\n.dot\r\n")
 
 
-def test_bs_answers_as_the_relay_host_did(rc, tmp_path):
+def test_bs_answers_as_the_relay_host_did(home):
     """A refusal there is a refusal here, with its words."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (tmp_path / "rc").rename(home / ".msmtprc")
     session = SESSION.format(n="\r\n").replace("FROM:<me@", "FROM:<you@").encode()
-    result = run_program("sendmail", ["-bs"], session, env={"HOME": str(home)})
+    result = run_program("sendmail", ["-bs"], session, env={"HOME": home})
     refusals = [line for line in result.out.splitlines() if line.startswith("554 ")]
     assert len(refusals) == 2
     assert "440 mail from account doesn't conform with authentication" in refusals[0]

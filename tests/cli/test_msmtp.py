@@ -5,7 +5,7 @@ import os
 import pytest
 
 from pillarbox.cli import msmtp
-from pillarbox.cli.getopt import NONE, OPTIONAL
+from pillarbox.cli.getopt import OPTIONAL
 from pillarbox.config.account import ALIASES, FIELDS
 from pillarbox.errors import UsageError
 from programs import call_program
