@@ -115,7 +115,12 @@ OFF = "host h\nallow_from_override off\n"
 # text, -f, --read-envelope-from, From header, sender
 SENDERS = [
     ("host h", None, None, None, None),
-    ("host h", None, None, "h@x", None),
+    ("host h", None, None, "h@x", "h@x"),
+    ("host h\nuser u@x", None, None, "h@x", "h@x"),
+    ("host h\nuser u@x", None, None, None, "u@x"),
+    ("host h\nuser u", None, None, None, None),
+    ("host h\nfrom %F\nuser u@x", None, None, None, "u@x"),
+    ("host h\nallow_from_override off\nuser u@x", None, None, "h@x", "u@x"),
     ("host h\nfrom a@x", None, None, "h@x", "a@x"),
     ("host h\nfrom", None, None, None, ""),
     ("host h\nfrom %U@%H", None, None, None, "me@box"),

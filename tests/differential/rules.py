@@ -66,6 +66,8 @@ RULES: tuple[_Rule, ...] = (
     *_sends("D-OWN-KEYWORDS", "78"),
     _exit("D-NO-SENDER-IN-MAIL", "78", "64"),
     ("D-NO-SENDER-IN-MAIL", "error text", "account .*", "the mail has no From .*"),
+    *_sends("D-SENDER-FALLBACK", "78"),
+    ("D-SENDER-FALLBACK", "output from", r"\(not set\)", r"me@example\.org"),
     *_refuses("D-DOMAIN-WORD", "78"),
     ("D-DOMAIN-EMPTY", "EHLO", "EHLO ", "EHLO localhost"),
     _exit("D-DSN-RETURN-HDRS", "78", "0"),

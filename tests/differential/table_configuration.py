@@ -60,7 +60,7 @@ _FILES = (
     ("defaults-with-argument", f"defaults x\n{_ME}", "", ""),
     ("host-empty", "account default\nhost\nfrom me@example.org\n", "", ""),
     ("host-missing", "account default\nfrom me@example.org\n", "", ""),
-    ("from-missing", f"account default\n{_AT}", "", ""),
+    ("from-missing", f"account default\n{_AT}", "", "D-SENDER-FALLBACK"),
     ("port-too-large", f"{_ME}port 65536\n", "", ""),
     ("port-with-text", f"{_ME}port 25a\n", "", ""),
     ("override-empty", f"{_ME}allow_from_override\n", "", ""),

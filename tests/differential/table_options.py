@@ -150,7 +150,7 @@ _REFUSED = (
     ("file-missing", "-C {home}/nothing", ""),
     ("no-password-option", "--password=x", "D-NO-PASSWORD-OPTION"),
     ("account-unknown", "-a other", ""),
-    ("host-without-from", "--host=127.0.0.1 --port={port}", ""),
+    ("host-without-from", "--host=127.0.0.1 --port={port}", "D-SENDER-FALLBACK"),
     ("configure-no-address", "--configure=x", ""),
 )
 

@@ -153,9 +153,15 @@ OUTPUT = (
         "-P",
         rc="host x.example\n",
         server="none",
-        shows="D-PRETEND-KEYWORDS",
+        shows="D-PRETEND-KEYWORDS D-SENDER-FALLBACK",
     ),
-    Case("pretend-host", "-P --host=x.example", rc="", server="none", shows="D-PRETEND-KEYWORDS"),
+    Case(
+        "pretend-host",
+        "-P --host=x.example",
+        rc="",
+        server="none",
+        shows="D-PRETEND-KEYWORDS D-SENDER-FALLBACK",
+    ),
     Case(
         "pretend-environment",
         "-P",

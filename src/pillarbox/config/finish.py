@@ -99,24 +99,32 @@ def _make_sender(account: Account, wishes: Wishes, surroundings: Surroundings) -
         account.set(field, wishes.sender, say("From header"))
     elif account.from_ is not None:
         _expand_sender(account, surroundings)
+    else:
+        header = surroundings.header_sender if account.allow_from_override else None
+        _take_other_sender(account, header)
 
 
 def _expand_sender(account: Account, surroundings: Surroundings) -> None:
     """Make a sender from the account's ``from``, which may have patterns or be a wildcard."""
-    field = FIELD_BY_NAME["from"]
     pattern = account.from_ or ""
-    sender = surroundings.expand(pattern, SENDER_LETTERS)
-    if sender is not None and has_wildcard(sender):
+    account.from_ = surroundings.expand(pattern, SENDER_LETTERS)
+    if account.from_ is None:
+        _take_other_sender(account, None)
+    elif has_wildcard(account.from_):
         header = surroundings.header_sender
-        if header is not None and matches_sender(sender, header):
-            account.set(field, header, say("From header"))
-            return
-        if account.user is not None and _is_address(account.user):
-            account.set(field, account.user, *account.place("user"))
-            return
-        sender = None
-    account.from_ = sender
-    account.from_pattern = pattern if sender is None else ""
+        fits = header is not None and matches_sender(account.from_, header)
+        account.from_ = None
+        _take_other_sender(account, header if fits else None)
+    account.from_pattern = pattern if account.from_ is None else ""
+
+
+def _take_other_sender(account: Account, header: str | None) -> None:
+    """Take the mail's own From where it may be the sender, else a login that is an address."""
+    field = FIELD_BY_NAME["from"]
+    if header is not None:
+        account.set(field, header, say("From header"))
+    elif account.user is not None and _is_address(account.user):
+        account.set(field, account.user, *account.place("user"))
 
 
 def _is_address(user: str) -> bool:
