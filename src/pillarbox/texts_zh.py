@@ -550,6 +550,8 @@ TEXTS: dict[str, str] = {
     "{problem}: {reason}": "{problem}：{reason}",
     "{what} must be ASCII": "{what}只能使用 ASCII 字符",
     "{what} must be one word, not {text}": "{what} 不能含有空格，不能是 {text}",
+    "somebody may be after the password; if the server was changed on purpose, set auth {method}": "可能有人在骗取密码；如果服务器确实更换了登录方式，请设置 auth {method}",
+    "the server took the login {known} until now, and offers only weaker ones": "服务器此前一直接受 {known} 登录，现在却只提供更弱的登录方式",
     # delivery/
     "advice: {advice}": "建议：{advice}",
     "cannot log to {path}: {reason}": "无法写入日志 {path}：{reason}",

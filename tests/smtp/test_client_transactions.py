@@ -562,7 +562,7 @@ def test_chunks_run_ahead_of_their_replies_only_so_far():
         player.client.send_content(b"x", is_last=False)
         player.client.take_output()
         count += 1
-    assert count == 8
+    assert count == 64
 
 
 # -- LMTP --------------------------------------------------------------------------------------

@@ -36,14 +36,16 @@ class Route(Value):
         endpoint: Where the connection goes.
         tls_policy: How the connection is secured.
         secret: What the login uses; None: nothing, or there is no login.
+        known_login: The mechanism that a chosen one must not be weaker than; empty: none.
 
     """
 
-    __slots__ = ("account", "endpoint", "secret", "tls_policy")
+    __slots__ = ("account", "endpoint", "known_login", "secret", "tls_policy")
 
     def __init__(self, account: Account, secret: Secret | None) -> None:
         self.account = account
         self.secret = secret
+        self.known_login = ""
         self.endpoint = Endpoint(
             host=account.host or _SOCKET_HOST,
             port=account.port or 0,
@@ -105,6 +107,7 @@ class Route(Value):
             is_secured=self.tls_is_implicit or bool(account.socket and not account.tls),
             credentials=credentials,
             mechanism="" if account.auth == "on" else account.auth,
+            known_login=self.known_login,
             may_send_secret_in_clear=self._may_send_secret_in_clear(),
             channel_bindings=channel_bindings,
             nonce=_fresh_nonce,

@@ -113,6 +113,11 @@ def send_now(
         statuses, warnings = _deliver(connection, Mail(envelope, counter.content))
     finally:
         connection.close()
+    client = connection.client
+    if account.auth == "on" and client is not None and client.login:
+        from pillarbox.delivery.logins import remember_login
+
+        remember_login(connection.route, client.login, environment)
     statuses, hints = _judge(statuses, connection, environment)
     return Outcome(
         envelope,
@@ -143,7 +148,12 @@ def connect_for(
         from pillarbox.delivery.trace import Trace
 
         trace = Trace(show, secret)
-    return Connection(Route(account, secret), trace)
+    route = Route(account, secret)
+    if account.auth == "on":
+        from pillarbox.delivery.logins import recall_login
+
+        route.known_login = recall_login(route, environment)
+    return Connection(route, trace)
 
 
 def _deliver(

@@ -40,6 +40,7 @@ class SessionOptions(Value):
         is_secured: The connection is protected from the start: implicit TLS, or a unix socket.
         credentials: Log in with these; None: do not log in.
         mechanism: The SASL mechanism asked for; empty: choose the best.
+        known_login: When the best is chosen, it must not be weaker than this one; empty: any.
         may_send_secret_in_clear: Let a mechanism send the secret itself over an open connection.
         channel_bindings: Channel-binding data by type, when TLS is there from the start.
         nonce: Gives a fresh random text for each call.
@@ -52,6 +53,7 @@ class SessionOptions(Value):
         "hello_name",
         "is_lmtp",
         "is_secured",
+        "known_login",
         "may_send_secret_in_clear",
         "mechanism",
         "nonce",
@@ -67,6 +69,7 @@ class SessionOptions(Value):
         is_secured: bool = False,
         credentials: Credentials | None = None,
         mechanism: str = "",
+        known_login: str = "",
         may_send_secret_in_clear: bool = False,
         channel_bindings: dict[str, bytes] | None = None,
         nonce: Callable[[], str] | None = None,
@@ -77,6 +80,7 @@ class SessionOptions(Value):
         self.is_secured = is_secured
         self.credentials = credentials
         self.mechanism = mechanism
+        self.known_login = known_login
         self.may_send_secret_in_clear = may_send_secret_in_clear
         self.channel_bindings = channel_bindings or {}
         self.nonce = nonce
