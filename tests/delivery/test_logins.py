@@ -63,7 +63,9 @@ def test_nobody_else_can_read_it(environment, tmp_path):
     assert [entry.name for entry in folder.iterdir()] == ["logins"]
 
 
-@pytest.mark.parametrize("bad", [{}, {"HOME": ""}, {"XDG_STATE_HOME": "relative"}])
+@pytest.mark.parametrize(
+    "bad", [{}, {"HOME": ""}, {"HOME": "/nonexistent"}, {"XDG_STATE_HOME": "relative"}]
+)
 def test_without_a_place_nothing_is_kept(bad):
     """No home, no memory, and no failure."""
     remember_login(route(), "SCRAM-SHA-256", bad)

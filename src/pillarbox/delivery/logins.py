@@ -51,8 +51,12 @@ def remember_login(route: Route, mechanism: str, environment: Mapping[str, str])
 
 
 def _path(environment: Mapping[str, str]) -> str:
-    home = environment.get("HOME")
-    state = environment.get("XDG_STATE_HOME") or (f"{home}/.local/state" if home else "")
+    state = environment.get("XDG_STATE_HOME", "")
+    if not state:
+        home = environment.get("HOME", "")
+        if not os.path.isdir(home):
+            return ""  # as a service's /nonexistent, which nobody wants to be made
+        state = f"{home}/.local/state"
     return f"{state}/pillarbox/logins" if state.startswith("/") else ""
 
 
