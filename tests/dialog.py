@@ -95,7 +95,7 @@ __all__ = ["FOLDER", "Client", "Dialog", "DialogError", "find_dialogs", "hold", 
 ROOT = Path(__file__).parent.parent
 FOLDER = Path(__file__).parent / "dialogs"
 
-# The figures of reliability row R5.
+# The figures of R5 in docs/threats.md.
 MEMORY_LIMIT = 64 << 20
 ADDRESS_SPACE = 256 << 20
 

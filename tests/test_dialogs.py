@@ -1,4 +1,4 @@
-"""Every dialog under ``dialogs/``, held with the real ``msmtp`` (reliability rows N1-N11, R5)."""
+"""Every dialog under ``dialogs/``, held with the real ``msmtp`` (N1-N11, R5 of docs/threats.md)."""
 
 import math
 from dataclasses import replace

@@ -66,6 +66,14 @@ def test_rfc_page_names_files_that_exist():
         assert (ROOT / name).is_file(), name
 
 
+def test_threats_page_names_tests_that_exist():
+    """Each file or folder that docs/threats.md points at is there."""
+    names = re.findall(r"`(tests/[^`]+)`", (ROOT / "docs/threats.md").read_text())
+    assert names
+    for name in names:
+        assert (ROOT / name).exists(), name
+
+
 def test_architecture_names_every_room():
     """Every module or folder of the package stands on the architecture page."""
     text = (ROOT / "docs/architecture.md").read_text()

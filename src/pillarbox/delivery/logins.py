@@ -1,5 +1,5 @@
 """
-The strongest login that each server has taken, so that a downgrade is noticed (reliability N5).
+The strongest login that each server has taken, so that a downgrade is noticed (docs/threats.md N5).
 
 A server that took SCRAM proved each time that it knows the password without being told it. When
 it suddenly asks for the password itself, somebody else may be asking. What the configuration

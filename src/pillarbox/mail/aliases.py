@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["expand_aliases"]
 
 _MAX_DEPTH = 16  # msmtp's
-_MAX_RECIPIENTS = 1000  # of one expansion: reliability L7
+_MAX_RECIPIENTS = 1000  # of one expansion: docs/threats.md L7
 _MAX_FILE = 1 << 20
 _INCLUDE = ":include:"
 _DEFAULT = "default"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "dial"]
 
-_ADDRESSES_TRIED = 4  # reliability row N13: a DNS answer with 200 of them must not keep us busy
+_ADDRESSES_TRIED = 4  # docs/threats.md N13: a DNS answer with 200 of them must not keep us busy
 _UNIX_PATH_LIMIT = 107  # bytes: sun_path has 108, with the NUL at its end (unix(7))
 _PORT_LIMIT = 65535
 _DEFAULT_SOCKS_PORT = 1080

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["READ_LIMIT", "Stream", "wait_ready"]
 
-READ_LIMIT = 65536  # bytes from one read(): all that a reply may have (reliability row N6)
+READ_LIMIT = 65536  # bytes from one read(): all that a reply may have (docs/threats.md N6)
 
 _PIECE = 65536  # bytes encrypted at a time: four records; more is not faster, only bigger
 _POLL_LIMIT_S = 3600.0  # poll() takes an int of milliseconds; a longer wait is made of several
@@ -198,7 +198,7 @@ class Stream:
         Raises:
             CertificateError: The server is not the one that was asked for.
             TlsError: There is no secured connection; also when the other side had already sent
-                something, which an attacker could have put there (reliability row N2).
+                something, which an attacker could have put there (docs/threats.md N2).
             DeadlineError: The handshake was not over in time.
             NetworkError: The network failed during the handshake.
             ConfigError: There is no name that the certificate could be checked against.

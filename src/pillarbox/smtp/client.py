@@ -12,7 +12,7 @@ How a driver uses it:
 
 Commands go out in groups as far as RFC 2920 and the server allow: MAIL, RCPT and DATA or BDAT
 together, and the next transaction behind the end of the last content; nothing goes behind EHLO,
-STARTTLS or AUTH, and QUIT never behind a content whose reply is not there (reliability N7).
+STARTTLS or AUTH, and QUIT never behind a content whose reply is not there (docs/threats.md N7).
 Every reply is matched to its command through one queue. What arrives when nothing is awaited
 is a protocol violation, unless it says 421.
 """
@@ -334,7 +334,7 @@ class Client:
         reader.feed(data)
         while (reply := reader.next_reply()) is not None:
             if not self._in_flight:
-                # Sent before the command that it would seem to answer (reliability N7).
+                # Sent before the command that it would seem to answer (docs/threats.md N7).
                 self._on_unasked(reply)
                 return
             self._in_flight -= 1
@@ -448,7 +448,7 @@ class Client:
             self._refuse(reply, "STARTTLS", problem, EX_UNAVAILABLE)
             return
         if self._reader.has_leftover:
-            # Purging it would hide the attack (NO STARTTLS, reliability N2).
+            # Purging it would hide the attack (NO STARTTLS, docs/threats.md N2).
             raise _injected()
         self._go(states.HANDSHAKE, reply)
         self._events.append(TlsRequested())
@@ -523,7 +523,7 @@ class Client:
         return mechanism.step(b"" if mechanism.ignores_challenge else _challenge_of(reply))
 
     def _without_secrets(self, reply: Reply) -> Reply:
-        """Star out what the server echoes of our login (reliability L10)."""
+        """Star out what the server echoes of our login (docs/threats.md L10)."""
         lines = tuple(map(self._starred, reply.lines))
         return Reply(reply.code, lines, reply.enhanced)
 
