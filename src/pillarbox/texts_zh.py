@@ -77,6 +77,7 @@ TEXTS: dict[str, str] = {
     "let this user read {path} by a group (chgrp, chmod 640), or make a file ~/.msmtprc of mode 600": "请通过用户组让该用户可以读取 {path}（chgrp、chmod 640），或创建权限为 600 的文件 ~/.msmtprc",
     "line longer than 500 characters": "该行超过 500 个字符",
     "missing account name": "缺少账户名",
+    "no file can have this name": "文件名不能是这样的",
     "no CREDENTIALS_DIRECTORY": "未设置 CREDENTIALS_DIRECTORY",
     "no answer from a terminal": "终端上没有得到回答",
     "no credential {name}": "没有凭据 {name}",

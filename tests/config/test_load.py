@@ -165,7 +165,7 @@ UNREADABLE = [
     ("home", "input error: Is a directory"),
     ("loop", "input error: Too many levels of symbolic links"),
     ("x" * 300, "input error: File name too long"),
-    ("a\0b", "input error: embedded null"),
+    ("a\0b", "input error: no file can have this name"),
     ("zero", "larger than 1048576 bytes"),
 ]
 

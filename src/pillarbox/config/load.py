@@ -303,7 +303,8 @@ class _Loader:
 
 
 def _unreadable(path: str, error: OSError | ValueError) -> InputOutputError:
-    reason = getattr(error, "strerror", None) or str(error)
+    # A ValueError is about a name with a NUL, in words of the version of Python.
+    reason = error.strerror if isinstance(error, OSError) else say("no file can have this name")
     return InputOutputError(
         say("{path}: input error: {reason}", path=path, reason=reason),
         advice=say("a configuration file is a plain text file"),
