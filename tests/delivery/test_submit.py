@@ -51,10 +51,11 @@ def puppet():
         yield server
 
 
-def test_everybody_has_it(puppet):
+def test_everybody_has_it():
     """A mail that is taken has a delivered status for each recipient, and exit code 0."""
     to = (TO, parse_mailbox("root"), TO)
-    outcome = send(account(puppet.port), to=to)
+    with Puppet() as puppet:  # whose end is awaited: the answer to QUIT is not
+        outcome = send(account(puppet.port), to=to)
     assert [status.forward_path for status in outcome.statuses] == list(to)
     assert {status.action for status in outcome.statuses} == {DELIVERED}
     assert (outcome.exit_code, outcome.hints, outcome.warnings) == (0, (None,) * 3, ())
