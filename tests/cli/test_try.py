@@ -328,6 +328,8 @@ def test_nothing_is_left_however_it_ends(place, kind):
     install(place / "bin" / "msmtp", code)
     start = f"import sys; sys.argv[0] = {str(place / 'bin' / 'pillarbox')!r}\n"
     start += "from pillarbox.cli.try_ import main; main([])"
+    # Tests that run in the background inherit an ignored SIGINT.
+    start = f"import signal; signal.signal(2, signal.default_int_handler)\n{start}"
     process = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE)
     msmtp = int(fifo.read_text())
     (child,) = [pid for pid in children_of(process.pid) if pid != msmtp]

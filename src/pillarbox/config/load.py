@@ -270,22 +270,16 @@ class _Loader:
 
     def _require_private(self, path: str, status: os.stat_result) -> None:
         """Refuse a user's file whose password others can read, with msmtp's sentences."""
-        advice = say("chmod 600 {path}, or use passwordeval in place of password", path=path)
         if status.st_uid != self._wishes.euid:
-            raise ConfigError(
-                say("contains secrets and therefore must be owned by you"),
-                path=path,
-                advice=advice,
+            problem = say("contains secrets and therefore must be owned by you")
+        elif status.st_mode & _BEYOND_OWNER:
+            problem = say(
+                "contains secrets and therefore must have no more than user read/write permissions"
             )
-        if status.st_mode & _BEYOND_OWNER:
-            raise ConfigError(
-                say(
-                    "contains secrets and therefore must have no more than user read/write "
-                    "permissions"
-                ),
-                path=path,
-                advice=advice,
-            )
+        else:
+            return
+        advice = say("chmod 600 {path}, or use passwordeval in place of password", path=path)
+        raise ConfigError(problem, path=path, advice=advice)
 
     def _require_trusted(self, path: str, status: os.stat_result, line: int, keyword: str) -> None:
         """Refuse to run a command from the system's file that others could have written."""
