@@ -140,6 +140,7 @@ def _open_missing_streams() -> None:
     os.close(descriptor)
     for name, descriptor in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
+            # Not checked: it stays open as long as the process, like the stream that it stands for.
             stream = open(descriptor, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
 

@@ -134,6 +134,7 @@ class _Sender(Handler):
     async def content_received(self, chunk: bytes) -> None:
         """Keep a piece."""
         if self._content is None:
+            # Not checked: it lives from one event to another; transaction_ended closes it.
             self._content = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
         self._content.write(chunk)
 

@@ -101,6 +101,7 @@ class RecipientStatus(Value):
 
 def delivered(forward_path: Mailbox, reply: Reply) -> RecipientStatus:
     """Return the status of a forward-path whose mail the next hop accepted with ``reply``."""
+    # Not checked: the constructor is private to these three functions, as its own note says.
     return RecipientStatus(forward_path, DELIVERED, reply, None, False)  # noqa: FBT003
 
 

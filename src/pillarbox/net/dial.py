@@ -262,6 +262,7 @@ def _look_up(endpoint: Endpoint, deadline: float, resolver: _Resolver) -> Sequen
         raise DeadlineError(msg, peer=str(endpoint), advice=_ADVICE_RESOLVER) from error
     # 0.0.0.0 and :: are how a blocking resolver says no; the system would take them for itself,
     # and a mail server of this machine would get the mail.
+    # Not checked: the addresses are refused here, nothing listens on them.
     usable = [candidate for candidate in found if candidate[4][0] not in {"0.0.0.0", "::"}]  # noqa: S104
     if not usable:
         msg = _cannot_locate(endpoint, say("the resolver gave no usable address"))
