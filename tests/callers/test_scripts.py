@@ -86,6 +86,16 @@ def test_script_learns_of_a_failure_that_comes_before_the_mail_is_read(stage, la
     assert result.returncode == os.EX_CONFIG
 
 
+@pytest.mark.parametrize("language", ["python", "perl", "php", "shell"])
+def test_script_learns_of_a_refusal_while_it_still_writes(stage, language):
+    """So does one whose mail the relay refuses before it is read whole."""
+    for recipient in RECIPIENTS:
+        stage.peer.refused[recipient] = "550 5.7.1 go away"
+    result = _send(stage, language, MAIL + 30_000 * "more lines than fit into a pipe\n")
+    assert result.returncode == os.EX_NOUSER
+    assert "sendmail: server message: 550 5.7.1 go away" in result.stderr.decode().splitlines()
+
+
 def _send(stage, language, mail, program="sendmail"):
     path = stage.home / "mail"
     path.write_text(mail)

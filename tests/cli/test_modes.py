@@ -70,6 +70,15 @@ def test_debug_shows_the_dialogue_without_the_login(rc):
     assert secret not in result.out
 
 
+def test_debug_hides_every_step_of_a_login(rc):
+    """The user name is in a line of its own with LOGIN, and is nobody's business either."""
+    result = run_program("msmtp", ["-d", "--auth=login", "-C", rc, "to@example.org"], MAIL)
+    lines = result.out.splitlines()
+    assert result.exit_code == 0
+    assert lines.count("--> ***") == 2
+    assert base64.b64encode(b"me@example.org").decode() not in result.out
+
+
 def test_broken_output_does_not_break_the_mail(provider, rc):
     """Who stops listening to --debug gets the mail sent all the same."""
     before = len(provider.mails)
@@ -82,7 +91,9 @@ def test_broken_output_does_not_break_the_mail(provider, rc):
 
 
 def test_serverinfo_does_not_log_in(provider, rc):
-    """What the server says of itself, as msmtp prints it."""
+    """What the server says of itself, as msmtp prints it; a wrong password does not matter."""
+    path = Path(rc)
+    path.write_text(path.read_text().replace(PASSWORD, "wrong"))
     result = run_program("msmtp", ["-S", "-C", rc], b"")
     lines = result.out.splitlines()
     assert result.exit_code == 0
