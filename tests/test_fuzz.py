@@ -58,7 +58,7 @@ def test_fuzz_file_states_its_property_and_refusals(path):
 def test_every_parser_has_a_fuzz_file():
     """Nobody removes a fuzz file unseen."""
     names = {path.stem.removeprefix("fuzz_") for path in FILES}
-    wanted = {"reply", "ehlo", "headers", "address", "wire", "client"}
+    wanted = {"reply", "ehlo", "headers", "address", "wire", "client", "repair"}
     assert wanted <= names
 
 

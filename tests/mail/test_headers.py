@@ -78,7 +78,7 @@ CONTROLS = [
     (b"Subject: a\x1c\x1d\x1e\x1f\x7fb", b"Subject: a     b\r\n"),
     (b"Subject: a\0b", b"Subject: ab\r\n"),
     (b"Subject: a\x1b[2Jb", b"Subject: a [2Jb\r\n"),
-    (b"Subject: a\r\r\nTo: x", b"Subject: a \r\nTo: x\r\n"),
+    (b"Subject: a\r\r\nTo: x", b"Subject: a\r\nTo: x\r\n"),
     ("Subject: a\x85To: b".encode(), "Subject: a\x85To: b\r\n".encode()),
     ("Subject: a\u2028To: b".encode(), "Subject: a\u2028To: b\r\n".encode()),
     (b"Subject: a\r", b"Subject: a \r\n"),

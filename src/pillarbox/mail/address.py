@@ -17,11 +17,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Mailbox", "parse_address_list", "parse_mailbox"]
+__all__ = ["Mailbox", "is_local", "parse_address_list", "parse_mailbox"]
 
 # RFC 5321 4.5.3.1.1 and 4.5.3.1.3: 64 octets of local-part, 256 of path with its brackets.
 _MAX_LOCAL_PART = 64
 _MAX_MAILBOX = 254
+
+# Domains that no stranger can send to (RFC 2606, RFC 6762, RFC 8375; .internal: ICANN, 2024).
+_LOCAL_TAILS = (".localdomain", ".local", ".lan", ".internal", ".localhost", ".home.arpa")
 
 _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _ATOM = frozenset(_ALPHANUMERIC + "!#$%&'*+-/=?^_`{|}~")
@@ -74,6 +77,24 @@ class Mailbox(Value):
         if smtputf8 or self.domain.isascii():
             return str(self).encode()
         return f"{self.local_part}@{self.domain_ascii}".encode()
+
+
+def is_local(mailbox: Mailbox, host: str = "") -> bool:
+    """
+    Tell whether an address means something on this computer only.
+
+    That is one without a domain, without a dot in it, or with a domain that every network may
+    have. An address literal is none: it can be sent to.
+
+    Args:
+        mailbox: The address.
+        host: The name of this computer; empty: no domain is taken for it.
+
+    """
+    domain = mailbox.domain.lower().rstrip(".")
+    if domain.startswith("["):
+        return False
+    return "." not in domain or domain == host.lower() or domain.endswith(_LOCAL_TAILS)
 
 
 def _to_a_labels(domain: str) -> str:

@@ -153,7 +153,8 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
 def _clean_line(line: bytes) -> bytes:
     """Return a line without its end and its NULs, other control characters as spaces."""
     if line.endswith(b"\n"):
-        line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        # However many CRs stand before it: programs that convert twice write two.
+        line = line[:-1].rstrip(b"\r")
     return line.replace(b"\0", b"").translate(_TO_SPACE)
 
 

@@ -70,6 +70,33 @@ class Message:
         """Return the same body under another header section; use only one of the two."""
         return Message(headers, self._body_start, self._read, self._total_bytes)
 
+    def look_ahead(self) -> tuple[bytes, Callable[[int], bytes] | None]:
+        """
+        Return the first 256 KiB of the body and what reads the rest; None: that was the whole.
+
+        Blocks until they are there. Nothing is lost: ``content`` still gives them all.
+        """
+        read = self._read
+        start = self._body_start
+        while read is not None and len(start) < CHUNK_SIZE:
+            chunk = read(CHUNK_SIZE - len(start))
+            if not chunk:
+                read = None
+            start += chunk
+        self._body_start, self._read = start, read
+        return start, read
+
+    def replaced(
+        self,
+        headers: HeaderSection,
+        start: bytes,
+        read: Callable[[int], bytes] | None,
+        *,
+        keeps_size: bool,
+    ) -> Message:
+        """Return a message of other parts; its size is as well known as before, or unknown."""
+        return Message(headers, start, read, self._total_bytes if keeps_size else None)
+
     def content(self) -> Content:
         """
         Return the content to be sent. Blocks until a first chunk of the body is there.
@@ -78,13 +105,7 @@ class Message:
         """
         head = self.headers.wire_form() + b"\r\n"
         endings = LineEndings()
-        read = self._read
-        start = self._body_start
-        while read is not None and len(start) < CHUNK_SIZE:
-            chunk = read(CHUNK_SIZE - len(start))
-            if not chunk:
-                read = None
-            start += chunk
+        start, read = self.look_ahead()
         first = head + endings.feed(start)
         if read is None:
             whole = first + endings.finish()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HeaderWishes",
     "add_missing_headers",
+    "blind_copy_field",
     "format_date",
     "make_message_id",
     "recipient_fields",
@@ -112,6 +113,17 @@ def add_missing_headers(
     if wishes.set_message_id and "Message-ID" not in kept:
         added.append(_field("Message-ID", message_id))
     return kept.preceded_by(added) if added else kept
+
+
+def blind_copy_field(recipient: Mailbox) -> HeaderField:
+    """
+    Return the Bcc field of the one copy that only this recipient gets (RFC 5322 3.6.3).
+
+    Raises:
+        DataError, MissingExtraError: As ``Mailbox.domain_ascii``.
+
+    """
+    return _field("Bcc", _in_header(recipient))
 
 
 def format_date(epoch_s: float) -> str:
