@@ -262,7 +262,7 @@ def hold(dialog: Dialog, certificates: Certificates, folder: Path) -> tuple[Clie
         recipients = re.findall(r'"[^"]*"|\S+', dialog.recipients)
         options = [os.fsdecode(unquote(word)) for word in dialog.option]
         operands = [os.fsdecode(unquote(word)) for word in recipients]
-        client = _run(["-C", str(config), *options, "--", *operands], folder)
+        client = _run(["--raw", "-C", str(config), *options, "--", *operands], folder)
     if (folder / "log").exists():
         client.log = (folder / "log").read_bytes()
     return client, server

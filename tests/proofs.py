@@ -60,6 +60,8 @@ KEYWORDS = {
     "aliases": "tests/mail/test_aliases.py::test_syntax",
     "allow_plaintext_auth": "tests/delivery/test_route.py"
     "::test_a_secret_goes_elsewhere_by_order_only",
+    "repair": "tests/cli/test_repairing.py::test_a_faulty_mail_is_repaired_on_its_way",
+    "own_copies": "tests/cli/test_repairing.py::test_who_is_not_named_gets_a_copy_of_his_own",
 }
 
 # Option without a keyword (by what it is called in ``cli.msmtp``) -> file and function.
@@ -67,6 +69,7 @@ OPTIONS = {
     "version": "tests/cli/test_msmtp.py::test_version",
     "help": "tests/cli/test_msmtp.py::test_help_goes_to_standard_output",
     "pretend": "tests/cli/test_modes.py::test_pretend_prints_and_sends_nothing",
+    "raw": "tests/cli/test_repairing.py::test_a_mail_is_left_as_it_is_on_demand",
     "debug": "tests/cli/test_modes.py::test_debug_shows_the_dialogue_without_the_login",
     "serverinfo": "tests/cli/test_modes.py::test_serverinfo_does_not_log_in",
     "rmqs": "tests/cli/test_modes.py::test_rmqs_reports_the_refusal",

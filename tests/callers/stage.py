@@ -62,12 +62,17 @@ class Stage:
         self.configure("from me@example.org")
 
     def configure(self, *lines):
-        """Write the msmtprc: the relay host, aliases, and these lines."""
+        """
+        Write the msmtprc: the relay host, aliases, and these lines.
+
+        What a caller writes is compared with what arrives, so nothing is repaired; what becomes
+        of such mail otherwise is shown in ``tests/corpus``.
+        """
         (self.home / "aliases").write_text("root: admin@example.net\nops: root, b@example.net\n")
         path = self.home / ".msmtprc"
         path.write_text(
             "account default\nhost 127.0.0.1\n"
-            f"port {self.peer.port}\naliases {self.home / 'aliases'}\n"
+            f"port {self.peer.port}\naliases {self.home / 'aliases'}\nrepair off\n"
             + "".join(f"{line}\n" for line in lines)
         )
         path.chmod(0o600)

@@ -15,11 +15,11 @@ def peer():
 
 @pytest.fixture
 def send(peer):
-    """Return a function that sends with msmtp to the peer and gives what arrived."""
+    """Return a function that sends with msmtp, unrepaired, to the peer and gives what arrived."""
     peer.received.clear()
 
     def call(mail, *arguments, env=None, to=("to@example.org",), sender=FROM):
-        options = ["--host=127.0.0.1", f"--port={peer.port}", *sender, *arguments]
+        options = ["--raw", "--host=127.0.0.1", f"--port={peer.port}", *sender, *arguments]
         result = call_program("msmtp", [*options, "--", *to], mail, env)
         assert (result.exit_code, result.out, result.err) == (0, "", "")
         return peer.last()

@@ -421,7 +421,7 @@ def test_a_mail_that_goes_through_makes_no_text(tmp_path, replies, is_silent):
     with Puppet(replies) as puppet:
         path.write_text(
             f"account default\nhost 127.0.0.1\nport {puppet.port}\nfrom {USER}\nauth plain\n"
-            f"user {USER}\npassword {PASSWORD}\naliases {tmp_path / 'aliases'}\n"
+            f"user {USER}\npassword {PASSWORD}\naliases {tmp_path / 'aliases'}\nrepair off\n"
         )
         (tmp_path / "aliases").write_text("root: me@x.org\n")
         options = ["-C", str(path), "--", "root"]

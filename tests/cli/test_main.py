@@ -187,7 +187,7 @@ def test_internal_error_is_one_line(statement, code, line):
 
 def test_bug_behind_the_mail_does_not_say_it_was_not_sent():
     """A bug in telling of a mail that went must not make its sender send it again unasked."""
-    code = _planted("1 // 0", place="pillarbox.delivery.report.log_line")
+    code = _planted("1 // 0", place="pillarbox.delivery.report.log_lines")
     with Peer() as peer:
         arguments = ["--host=127.0.0.1", f"--port={peer.port}", "-f", "a@example.org", "-X-", "b@c"]
         found, _, err = _start(sys.executable, "-S", "-c", code, *arguments, stdin=MAIL)

@@ -167,6 +167,11 @@ SETTINGS = [
     ("--maildomain=d.example", "maildomain", "d.example"),
     ("--allow-plaintext-auth", "allow_plaintext_auth", True),
     ("--allow-plaintext-auth=off", "allow_plaintext_auth", False),
+    ("--repair", "repair", True),
+    ("--repair=off", "repair", False),
+    ("--raw", "repair", False),
+    ("--own-copies", "own_copies", True),
+    ("--own-copies=off", "own_copies", False),
 ]
 
 # Each spelling, and the attribute of the request that it makes.

@@ -219,7 +219,7 @@ def test_body_arrives(send, body, arrives):
     """Every octet of the body arrives, in wire form; a line of one dot ends nothing."""
     if any(len(line) > 900 for line in body.split(b"\n")):
         # aiosmtpd takes no line longer than RFC 5321 has it.
-        result, puppet = send_to_puppet({}, mail=b"Subject: t\n\n" + body)
+        result, puppet = send_to_puppet({}, "--raw", mail=b"Subject: t\n\n" + body)
         assert result.exit_code == 0
         assert puppet.contents[0].partition(b"\r\n\r\n")[2] == arrives
         return

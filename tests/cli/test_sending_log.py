@@ -15,13 +15,13 @@ from programs import ENVIRONMENT, call_program, start_program
 def test_log_tells_of_success_and_failure(tmp_path, peer):
     """The file has one line for each attempt and none for what never got on its way."""
     log = tmp_path / "log"
-    options = ["--host=127.0.0.1", f"--port={peer.port}", *FROM, f"--logfile={log}"]
+    options = ["--host=127.0.0.1", f"--port={peer.port}", *FROM, f"--logfile={log}", "--raw"]
     mail = b"Subject: t\r\n\r\nx\ny"
     assert call_program("msmtp", [*options, "a@x.org", "b@x.org"], mail).exit_code == 0
     received = peer.last()
     size = len(received.content.replace(b"\r\n", b"\n"))
     assert call_program("msmtp", [*options, "no-recipients\n"], mail).exit_code == 65
-    send_to_puppet({"MAIL": "550 it's\x07no"}, f"--logfile={log}")
+    send_to_puppet({"MAIL": "550 it's\x07no"}, f"--logfile={log}", "--raw")
     first, second = log.read_text().splitlines()
     assert re.fullmatch(
         r"[A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d host=127\.0\.0\.1 tls=off auth=off "
@@ -135,7 +135,7 @@ def test_canary(tmp_path):
         with Puppet(replies, watch=lambda: seen.append(_shown_to_all(process.pid))) as puppet:  # noqa: B023
             config.write_text(
                 f"host 127.0.0.1\nport {puppet.port}\nauth plain\n"
-                f"user {USER}\npassword {CANARY}\nfrom {USER}\nlogfile {log}\n"
+                f"user {USER}\npassword {CANARY}\nfrom {USER}\nlogfile {log}\nrepair off\n"
             )
             with start_program(
                 "msmtp",

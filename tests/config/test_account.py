@@ -27,6 +27,8 @@ SWITCHES = (
     "auto_from",
     "remove_bcc_headers",
     "allow_plaintext_auth",
+    "repair",
+    "own_copies",
 )
 
 # keyword, argument (None: none at all), attribute, value
@@ -233,7 +235,7 @@ def test_unknown_keyword_is_a_key_error():
 def test_fields_and_annotations_agree():
     """``FIELDS`` and the annotations of ``Account`` name the same attributes and types."""
     hints = typing.get_type_hints(Account, localns={"Secret": Secret})
-    own = {"name", "origin", "from_pattern"}
+    own = {"name", "origin", "own_sender", "from_pattern"}
     assert set(hints) - own == {field.attribute for field in FIELDS}
     account = Account("a", "f")
     for field in FIELDS:
@@ -263,7 +265,7 @@ def test_rows_are_complete():
         assert alias.argument in ("required", "optional", "none")
     without = {field.name for field in FIELDS if field.option is None}
     assert without == {"allow_from_override", "from_full_name", "ntlmdomain", "password"}
-    assert [field.name for field in FIELDS][-1] == "allow_plaintext_auth"
+    assert [field.name for field in FIELDS][-1] == "own_copies"
 
 
 def test_bare_option_means_what_msmtp_documents():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pillarbox.config.account import Account, parse_setting
 from pillarbox.config.hints import Hint
 from pillarbox.delivery import report
-from pillarbox.delivery.report import failure_lines, log_line, mask, write_log
+from pillarbox.delivery.report import failure_lines, log_lines, mask, write_log
 from pillarbox.delivery.submit import Outcome
 from pillarbox.errors import EX_NAMES, InputOutputError
 from pillarbox.mail.address import Mailbox, parse_mailbox
@@ -55,6 +55,12 @@ def outcome(*statuses, sender=ME, secret=None, hints=None, size_bytes=0):
         size_bytes=size_bytes,
         secret=None if secret is None else Secret(secret),
     )
+
+
+def _log_line(what, whose):
+    """Return the record of a mail that nothing was repaired in."""
+    (line,) = log_lines(what, whose)
+    return line
 
 
 GOOD = delivered(TO, Reply(250, (b"2.0.0 Ok: queued as 1234",)))
@@ -162,24 +168,24 @@ RECORDS = [
 @pytest.mark.parametrize(("what", "whose", "record"), RECORDS)
 def test_record(what, whose, record):
     """A record has msmtp's keys in msmtp's order, and those only that apply."""
-    assert log_line(what, whose) == f"host=h.example {record}"
-    assert list(parse_record(log_line(what, whose)))[-1] == "exitcode"
+    assert _log_line(what, whose) == f"host=h.example {record}"
+    assert list(parse_record(_log_line(what, whose)))[-1] == "exitcode"
 
 
 def test_socket_stands_where_there_is_no_host():
     """A record names the socket only when no host is configured."""
     only = account(host="x", socket="/run/s s'=\n")
     only.host = ""
-    assert log_line(outcome(GOOD), only).startswith(r"socket=/run/s\x20s\x27=\x0a tls=off ")
+    assert _log_line(outcome(GOOD), only).startswith(r"socket=/run/s\x20s\x27=\x0a tls=off ")
     both = account(socket="/run/s")
-    assert log_line(outcome(GOOD), both).startswith("host=h.example tls=off ")
+    assert _log_line(outcome(GOOD), both).startswith("host=h.example tls=off ")
 
 
 @pytest.mark.parametrize("code", sorted(EX_NAMES))
 def test_every_exit_code_has_its_name(code):
     """exitcode= is the name of sysexits.h."""
     status = GOOD if code == 0 else bounced(TO, trouble(code=code))
-    assert log_line(outcome(status), account()).endswith(f" exitcode={EX_NAMES[code]}")
+    assert _log_line(outcome(status), account()).endswith(f" exitcode={EX_NAMES[code]}")
 
 
 _texts = st.text(st.characters(codec=None), max_size=30)
@@ -193,7 +199,7 @@ def test_a_record_is_one_line_and_can_be_read_back(user, sender, recipient, line
     whose = account(auth="on")
     whose.user, whose.host = user, host or "h"
     failed = bounced(Mailbox(recipient, "example.org"), trouble(problem, *lines))
-    record = log_line(outcome(failed, sender=Mailbox(sender, "")), whose)
+    record = _log_line(outcome(failed, sender=Mailbox(sender, "")), whose)
     assert record.splitlines() == [record]
     assert record.isprintable()
     record.encode()
@@ -212,7 +218,7 @@ def test_a_record_is_one_line_and_can_be_read_back(user, sender, recipient, line
 def test_a_long_reply_is_cut():
     """A server cannot fill the disk with one record."""
     lines = (b"x" * 2000,) * 100
-    record = log_line(outcome(bounced(TO, trouble("p" * 10_000, *lines))), account())
+    record = _log_line(outcome(bounced(TO, trouble("p" * 10_000, *lines))), account())
     assert len(record) < 10_000
 
 
@@ -322,7 +328,7 @@ def test_secret_is_nowhere_in_what_is_told(secret):
         for line in (form, b"x" * 505 + form, form + b"x" * 600):
             failed = bounced(TO, trouble(f"bad reply: {form.decode('utf-8', 'replace')}", line))
             what = outcome(failed, secret=secret)
-            text = "\n".join([*failure_lines(what, account()), log_line(what, account())])
+            text = "\n".join([*failure_lines(what, account()), _log_line(what, account())])
             for leak in (form, raw, secret.encode("utf-8", "backslashreplace")):
                 assert leak not in text.encode()
                 assert leak.replace(b"'", b"?") not in text.encode()
@@ -358,7 +364,7 @@ def test_masking_ends_and_hides(data, secret):
 
 def written(path, **keywords):
     """Write a record and return what the file has."""
-    write_log(account(logfile=str(path), **keywords), "record", is_success=True)
+    write_log(account(logfile=str(path), **keywords), ["record"], is_success=True)
     return path.read_text()
 
 
@@ -422,7 +428,7 @@ def test_no_logfile_is_no_work(monkeypatch):
     """Without logfile and syslog nothing is written anywhere."""
     monkeypatch.setattr(report, "_append", None)
     monkeypatch.setattr(report, "_write", None)
-    write_log(account(), "record", is_success=True)
+    write_log(account(), ["record"], is_success=True)
 
 
 @pytest.mark.parametrize(
@@ -431,7 +437,7 @@ def test_no_logfile_is_no_work(monkeypatch):
 def test_file_that_cannot_be_written(path):
     """The failure names the file and holds the record, so that it is not lost."""
     with pytest.raises(InputOutputError) as caught:
-        write_log(account(logfile=path), "the record", is_success=True)
+        write_log(account(logfile=path), ["the record"], is_success=True)
     assert caught.value.problem.startswith(f"cannot log to {path}: ")
     assert caught.value.advice == "log info was: the record"
 
@@ -439,7 +445,7 @@ def test_file_that_cannot_be_written(path):
 def test_name_of_the_file_cannot_write_on_the_terminal():
     """Attack: control characters in the name of a log file are shown as escapes."""
     with pytest.raises(InputOutputError) as caught:
-        write_log(account(logfile="/nonexistent/\x1b[2J\n"), "the record", is_success=True)
+        write_log(account(logfile="/nonexistent/\x1b[2J\n"), ["the record"], is_success=True)
     assert caught.value.problem.isprintable()
 
 
@@ -447,12 +453,12 @@ def test_pipe_that_nobody_reads_does_not_block(tmp_path):
     """Attack: a FIFO in the place of the file is an error at once."""
     os.mkfifo(tmp_path / "log")
     with pytest.raises(InputOutputError):
-        write_log(account(logfile=str(tmp_path / "log")), "the record", is_success=True)
+        write_log(account(logfile=str(tmp_path / "log")), ["the record"], is_success=True)
 
 
 def test_dash_is_standard_output(capfd):
     """``logfile -`` writes to descriptor 1, whatever its encoding."""
-    write_log(account(logfile="-", logfile_time_format="时"), "record", is_success=False)
+    write_log(account(logfile="-", logfile_time_format="时"), ["record"], is_success=False)
     assert capfd.readouterr().out == "时 record\n"
 
 
@@ -466,6 +472,6 @@ def test_syslog(monkeypatch, facility, is_success):
     monkeypatch.setattr(syslog, "openlog", lambda *args: calls.append(args))
     monkeypatch.setattr(syslog, "syslog", lambda *args: calls.append(args))
     monkeypatch.setattr(syslog, "closelog", lambda: None)
-    write_log(account(syslog=facility), "record", is_success=is_success)
+    write_log(account(syslog=facility), ["record"], is_success=is_success)
     priority = syslog.LOG_INFO if is_success else syslog.LOG_ERR
     assert calls == [("msmtp", 0, getattr(syslog, facility)), (priority, "record")]

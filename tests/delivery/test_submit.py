@@ -109,13 +109,13 @@ def test_size_is_counted_for_the_log_only():
         ({"domain": "localhost"}, "me@example.org", "example.org"),
         ({"domain": "d.example"}, "me@example.org", "d.example"),
         ({"domain": ""}, "me@example.org", "example.org"),
-        ({}, "root", "127.0.0.1"),
-        ({}, None, "127.0.0.1"),
+        ({}, "root", "localhost"),
+        ({}, None, "localhost"),
         ({}, "me@bücher.example", "xn--bcher-kva.example"),
     ],
 )
 def test_domain_of_the_message_id(puppet, keywords, sender, domain):
-    """It is our own name, else the sender's domain, else the host; never empty (msmtp: it was)."""
+    """It is our own name, else the sender's domain, else the host's; never an address or empty."""
     pytest.importorskip("idna")
     outcome = send(
         account(puppet.port, **keywords), sender=parse_mailbox(sender) if sender else None

@@ -215,6 +215,8 @@ RULES: tuple[_Rule, ...] = (
     ("D-PRETEND-KEYWORDS", "output set_msgid_header", _ABSENT, "auto|off"),
     ("D-PRETEND-KEYWORDS", "output set_to_header", _ABSENT, "off|undisclosed_recipients"),
     ("D-PRETEND-KEYWORDS", "output allow_plaintext_auth", _ABSENT, "off"),
+    ("D-PRETEND-KEYWORDS", "output repair", _ABSENT, "off"),
+    ("D-PRETEND-KEYWORDS", "output own_copies", _ABSENT, "off"),
     ("D-PRETEND-PASSWORDEVAL", "output password", r"\*", r"\(not set\)"),
     ("D-PRETEND-PASSWORDEVAL", "exit", "78", "0"),
     ("D-PRETEND-PASSWORDEVAL", "silence", "False", "True"),

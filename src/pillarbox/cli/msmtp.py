@@ -36,6 +36,7 @@ _OWN_OPTIONS = (
     Option("account", long="account", short="a", argument=REQUIRED),
     Option("read-recipients", long="read-recipients", short="t"),
     Option("read-envelope-from", long="read-envelope-from"),
+    Option("raw", long="raw"),
     Option("mode", short="b", argument=REQUIRED),
     # Else it would be short for --passwordeval, and run as a command.
     Option("no-password", long="password", argument=OPTIONAL),
@@ -103,6 +104,8 @@ def _request(found: list[tuple[str, str | None]], operands: list[str]) -> SendRe
                 say("there is no --password: every user of this machine could read it"),
                 advice=say("use --passwordeval, or the keyword password in a file of mode 600"),
             )
+        elif key == "raw":
+            settings["repair"] = False
         elif key != "ignored":
             chosen[key] = value or ""
     host_given = "host" in settings
@@ -183,6 +186,7 @@ _HELP = {
     "serverinfo": "Print what the server says of itself; send nothing, do not log in.",
     "rmqs": "Ask the server to send what it holds for a host, @domain or #queue (ETRN).",
     "configure": "Print an account for this address, from the SRV records of its domain.",
+    "raw": "Send the mail as it is, headers that are missing apart (--repair=off).",
     "mode": "m: send a mail (the default); for programs that speak sendmail.",
 }
 

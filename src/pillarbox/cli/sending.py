@@ -1,7 +1,7 @@
 """
 One mail from standard input to the relay host: what ``msmtp`` and ``sendmail`` have in common.
 
-1. Read the header section; the body stays in the pipe until it is sent.
+1. Read the header section, rescued from what a shell did to it; the body stays in the pipe.
 2. Recipients and sender, from the command line and, where asked for, from the header.
 3. Configuration, account, aliases: the ``Envelope``.
 4. ``delivery.submit.send_now``.
@@ -23,6 +23,7 @@ from pillarbox.mail.envelope import Envelope
 from pillarbox.mail.message import read_message
 from pillarbox.mail.originate import recipient_fields
 from pillarbox.mail.reply import printable
+from pillarbox.mail.rescue import rescue
 from pillarbox.text import language_of, say
 from pillarbox.value import Value
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pillarbox.delivery.submit import Outcome
     from pillarbox.mail.address import Mailbox
     from pillarbox.mail.headers import HeaderSection
+    from pillarbox.mail.repair import Change
 
 __all__ = ["Prepared", "SendRequest", "prepare", "program_name", "send_mail", "show_account"]
 
@@ -141,7 +143,9 @@ def send_mail(request: SendRequest) -> int:
 
 
 def _send(request: SendRequest) -> int:
-    message = read_message(_read_input, remaining_bytes=_remaining_input())
+    changes: list[Change] = []
+    original = read_message(_read_input, remaining_bytes=_remaining_input())
+    message = original if request.settings.get("repair") is False else rescue(original, changes)
     header_sender = _header_sender(message.headers)
     if request.reads_sender and header_sender is None:
         msg = say("the mail has no From header with an address in it")
@@ -154,6 +158,10 @@ def _send(request: SendRequest) -> int:
         )
     prepared = prepare(request, header_sender)
     account = prepared.account
+    if not account.repair and message is not original:
+        message = original
+        recipients = _recipients(request, message.headers)
+        changes.clear()
     if request.is_pretending or request.is_debugging:
         show_account(request, prepared, is_sending=True)
     expanded = _expanded(recipients, account)
@@ -167,7 +175,12 @@ def _send(request: SendRequest) -> int:
         notify=account.dsn_notify or "",
     )
     show = print if request.is_debugging else None
-    outcome = send_now(account, envelope, message, environment=os.environ, show=show)
+    outcome = send_now(
+        account, envelope, message, environment=os.environ, show=show, changes=changes
+    )
+    if request.is_debugging:
+        for change in outcome.changes:
+            print(f"repaired: {change}")
     return _tell(outcome, account)
 
 
@@ -305,7 +318,7 @@ def _tell(outcome: Outcome, account: Account) -> int:
     """Print what went wrong, write the log, and return the exit code."""
     program = program_name()
     if outcome.warnings or outcome.exit_code or account.logfile or account.syslog:
-        from pillarbox.delivery.report import failure_lines, log_line, write_log
+        from pillarbox.delivery.report import failure_lines, log_lines, write_log
 
         for warning in outcome.warnings:
             tell(program, spoken(say("warning: {warning}", warning=warning)))
@@ -313,7 +326,7 @@ def _tell(outcome: Outcome, account: Account) -> int:
             for line in failure_lines(outcome, account, language_of(os.environ)):
                 tell(program, line)
         try:
-            write_log(account, log_line(outcome, account), is_success=outcome.exit_code == 0)
+            write_log(account, log_lines(outcome, account), is_success=outcome.exit_code == 0)
         except PillarboxError as exc:
             # The mail's fate is what the exit code tells, whatever became of the log.
             tell(program, spoken(exc.problem))

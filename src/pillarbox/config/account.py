@@ -357,6 +357,22 @@ FIELDS = (
         since=_OWN,
         absent="on",
     ),
+    Field(
+        "repair",
+        values.parse_on_off,
+        "Put right what would make filters take the mail for spam.",
+        default=True,
+        since=_OWN,
+        absent="on",
+    ),
+    Field(
+        "own_copies",
+        values.parse_on_off,
+        "Send a copy of his own to each recipient that To and Cc do not name.",
+        default=False,
+        since=_OWN,
+        absent="on",
+    ),
 )
 
 _INVERSE = {"on": "off", "off": "on"}
@@ -451,6 +467,8 @@ class Account:
     Attributes:
         name: As in the file; empty when it was made from the command line or environment.
         origin: The path of the file; empty likewise.
+        own_sender: The account's ``from`` as it is written, whatever the caller says with ``-f``;
+            empty: there is none.
         from_pattern: The account's ``from`` when it is a pattern from which no sender could
             be made for this mail, which leaves ``from_`` None; else empty.
 
@@ -458,6 +476,7 @@ class Account:
 
     name: str
     origin: str
+    own_sender: str
     from_pattern: str
 
     host: str
@@ -502,6 +521,8 @@ class Account:
     syslog: str | None
     aliases: str | None
     allow_plaintext_auth: bool
+    repair: bool
+    own_copies: bool
 
     def __init__(self, name: str, origin: str, *, base: Account | None = None) -> None:
         self._places: dict[str, tuple[str, int]] = {}
@@ -512,6 +533,7 @@ class Account:
             self._explicit = set()
         self.name = name
         self.origin = origin
+        self.own_sender = ""
         self.from_pattern = ""
 
     def set(self, field: Field, value: object, source: str, line: int = 0) -> None:

@@ -88,6 +88,7 @@ def _make_sender(account: Account, wishes: Wishes, surroundings: Surroundings) -
     """Decide the sender: the caller's if the account allows it, else the account's own."""
     field = FIELD_BY_NAME["from"]
     given = wishes.settings.get("from")
+    account.own_sender = account.from_ or ""
     if account.auto_from:
         sender = surroundings.user_name()
         sender += f"@{account.maildomain}" if account.maildomain else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["Hint", "find_hint"]
+__all__ = ["Hint", "demands_login_as_sender", "find_hint", "limits_of"]
 
 _GENERIC = "generic.toml"
 
@@ -90,6 +90,29 @@ def find_hint(
                     row[f"fix_{language}"],
                 )
     return None
+
+
+def demands_login_as_sender(host: str, greeting: str = "") -> bool:
+    """
+    Tell whether a known provider takes mail only from the address that logged in.
+
+    Args are those of ``find_hint``.
+    """
+    return any(
+        preset.get("from_rule", {}).get("rule") == "must-equal-login"
+        for preset in _presets(host.lower().rstrip("."), greeting[:_LOOKED_AT])
+    )
+
+
+def limits_of(host: str) -> dict[str, int]:
+    """
+    Return the published limits of a host's provider, by name; empty: none is known.
+
+    ``message_bytes`` is the largest mail, ``recipients_per_message`` the longest envelope.
+    """
+    own = _presets(host.lower().rstrip("."), "")[:-1]  # the last is nobody's
+    limits = own[0].get("limits", {}) if own else {}
+    return {name: value for name, value in limits.items() if type(value) is int and value > 0}
 
 
 def _fits(row: Mapping[str, Any], text: str, stage: str) -> bool:

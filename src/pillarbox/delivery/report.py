@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pillarbox.mail.status import RecipientStatus, Trouble
     from pillarbox.secret import Secret
 
-__all__ = ["failure_lines", "log_line", "mask", "trouble_lines", "write_log"]
+__all__ = ["failure_lines", "log_lines", "mask", "trouble_lines", "write_log"]
 
 _DEFAULT_TIME_FORMAT = "%b %d %H:%M:%S"
 _LOCK_S = 10.0
@@ -152,12 +152,22 @@ def _shown(text: str, secret: Secret | None) -> str:
     return printable(mask(text.encode("utf-8", "surrogatepass"), secret), _MAX_SHOWN)
 
 
-def log_line(outcome: Outcome, account: Account) -> str:
+def log_lines(outcome: Outcome, account: Account) -> list[str]:
     """
-    Return the record of an outcome as msmtp writes it, without time and line end.
+    Return the records of an outcome, without time and line end.
 
-    Values are escaped so that a record is one line and a quote inside a value ends nothing.
+    The last is that of msmtp; before it stands one for each repair, as ``repair=ID`` and what was
+    done. Values are escaped so that a record is one line and a quote inside a value ends nothing.
     """
+    repairs = [
+        f"repair={change.rule} place={_plain(change.place or 'message')}"
+        f" text='{_quoted(printable(change.what, _MAX_SHOWN))}'"
+        for change in outcome.changes
+    ]
+    return [*repairs, _log_line(outcome, account)]
+
+
+def _log_line(outcome: Outcome, account: Account) -> str:
     name, value = ("host", account.host) if account.host else ("socket", account.socket or "")
     where = f"{name}={_plain(value)}"
     parts = [where, f"tls={_on_off(account.tls)}", f"auth={_on_off(account.auth != 'off')}"]
@@ -181,9 +191,9 @@ def log_line(outcome: Outcome, account: Account) -> str:
     return " ".join(parts)
 
 
-def write_log(account: Account, line: str, *, is_success: bool) -> None:
+def write_log(account: Account, lines: list[str], *, is_success: bool) -> None:
     """
-    Append a record to the account's log file and syslog, as far as it has them.
+    Append records to the account's log file and syslog, as far as it has them.
 
     Blocks for up to 10 s while another process holds the file's lock.
 
@@ -192,10 +202,11 @@ def write_log(account: Account, line: str, *, is_success: bool) -> None:
 
     """
     if account.syslog:
-        _write_syslog(account.syslog, line, is_success=is_success)
+        _write_syslog(account.syslog, lines, is_success=is_success)
     if not account.logfile:
         return
-    record = f"{_time(account.logfile_time_format)}{line}\n".encode()
+    time = _time(account.logfile_time_format)
+    record = "".join([f"{time}{line}\n" for line in lines]).encode()
     try:
         if account.logfile == "-":
             _write(1, record)
@@ -207,7 +218,7 @@ def write_log(account: Account, line: str, *, is_success: bool) -> None:
             path=printable(account.logfile),
             reason=exc.strerror,
         )
-        raise InputOutputError(problem, advice=say("log info was: {line}", line=line)) from exc
+        raise InputOutputError(problem, advice=say("log info was: {line}", line=lines[-1])) from exc
 
 
 def _decisive(outcome: Outcome) -> RecipientStatus:
@@ -248,12 +259,13 @@ def _write(descriptor: int, record: bytes) -> None:
         record = record[write(descriptor, record) :]
 
 
-def _write_syslog(facility: str, line: str, *, is_success: bool) -> None:
+def _write_syslog(facility: str, lines: list[str], *, is_success: bool) -> None:
     import syslog
 
     number = getattr(syslog, facility, syslog.LOG_USER)
     syslog.openlog("msmtp", 0, number)
-    syslog.syslog(syslog.LOG_INFO if is_success else syslog.LOG_ERR, line)
+    for line in lines:
+        syslog.syslog(syslog.LOG_INFO if is_success else syslog.LOG_ERR, line)
     syslog.closelog()
 
 

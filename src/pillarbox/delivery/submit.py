@@ -2,37 +2,32 @@
 Sending one mail now, from an account and a message to a status for each recipient.
 
 1. ``find_secret`` - before connecting, so that a slow helper holds no session open.
-2. ``_complete_headers`` - what the message lacks.
-3. ``attempt.Connection`` - the way to the relay host and back.
+2. ``attempt.Connection`` - the way to the relay host.
+3. ``outgoing.outgoing_mails`` - what is sent over it, repaired.
 4. ``_judge`` - what the provider's answers are known to mean.
 """
 
 from __future__ import annotations
 
 from pillarbox.config.secrets import find_secret
-from pillarbox.delivery.attempt import Connection, Mail
+from pillarbox.delivery.attempt import Connection
+from pillarbox.delivery.outgoing import outgoing_mails, with_allowed_sender
 from pillarbox.delivery.policy import apply_hint, exit_code_of
 from pillarbox.delivery.route import Route
-from pillarbox.mail.originate import (
-    HeaderWishes,
-    add_missing_headers,
-    format_date,
-    make_message_id,
-)
 from pillarbox.mail.status import DELIVERED, deferred
 from pillarbox.text import language_of
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pillarbox.config.account import Account
     from pillarbox.config.hints import Hint
-    from pillarbox.mail.address import Mailbox
+    from pillarbox.delivery.attempt import Mail
     from pillarbox.mail.envelope import Envelope
-    from pillarbox.mail.headers import HeaderSection
-    from pillarbox.mail.message import Content, Message
+    from pillarbox.mail.message import Message
+    from pillarbox.mail.repair import Change
     from pillarbox.mail.status import RecipientStatus
     from pillarbox.secret import Secret
 
@@ -53,11 +48,12 @@ class Outcome(Value):
             knows one, or nothing failed.
         warnings: What was left out because the server does not offer it.
         size_bytes: Octets of the content with each line end counted as one; 0 when unknown.
+        changes: What was repaired.
         secret: What texts from the server must be cleaned of before anybody sees them.
 
     """
 
-    __slots__ = ("envelope", "hints", "secret", "size_bytes", "statuses", "warnings")
+    __slots__ = ("changes", "envelope", "hints", "secret", "size_bytes", "statuses", "warnings")
 
     def __init__(
         self,
@@ -67,6 +63,7 @@ class Outcome(Value):
         hints: tuple[Hint | None, ...],
         warnings: tuple[str, ...] = (),
         size_bytes: int = 0,
+        changes: tuple[Change, ...] = (),
         secret: Secret | None = None,
     ) -> None:
         self.envelope = envelope
@@ -74,6 +71,7 @@ class Outcome(Value):
         self.hints = hints
         self.warnings = warnings
         self.size_bytes = size_bytes
+        self.changes = changes
         self.secret = secret
 
     @property
@@ -89,6 +87,7 @@ def send_now(
     *,
     environment: Mapping[str, str],
     show: Callable[[str], None] | None = None,
+    changes: Sequence[Change] = (),
 ) -> Outcome:
     """
     Send a mail and wait for what becomes of it. Blocks.
@@ -99,21 +98,27 @@ def send_now(
         message: As it came.
         environment: For the search for the password, and the language of explanations.
         show: Gets each line of the dialogue with the server; None: nobody sees it.
+        changes: What was repaired before, for the outcome.
 
     Raises:
         CredentialError, ConfigError, MissingInputError, MissingExtraError, InputOutputError:
             The mail never got on its way.
+        DataError: An address of it has no form in which it could be sent.
 
     """
     connection = connect_for(account, environment=environment, show=show)
-    headers = _complete_headers(account, envelope, message.headers)
-    is_logged = bool(account.logfile or account.syslog)
-    counter = _Counter(message.with_headers(headers).content(), is_counting=is_logged)
+    # First, so that a slow writer holds no session open.
+    message.look_ahead()
+    made = list(changes)
+    counter = _Counter(is_counting=bool(account.logfile or account.syslog))
     try:
-        statuses, warnings = _deliver(connection, Mail(envelope, counter.content))
+        connection.open()
+        client = connection.client
+        envelope = with_allowed_sender(account, envelope, client, made)
+        mails = outgoing_mails(account, envelope, message, client, made)
+        statuses, warnings = _deliver(connection, envelope, map(counter.counted, mails))
     finally:
         connection.close()
-    client = connection.client
     if account.auth == "on" and client is not None and client.login:
         from pillarbox.delivery.logins import remember_login
 
@@ -125,6 +130,7 @@ def send_now(
         hints=hints,
         warnings=warnings,
         size_bytes=counter.size_bytes,
+        changes=tuple(made),
         secret=connection.route.secret,
     )
 
@@ -157,67 +163,50 @@ def connect_for(
 
 
 def _deliver(
-    connection: Connection, mail: Mail
+    connection: Connection, envelope: Envelope, mails: Iterator[Mail]
 ) -> tuple[tuple[RecipientStatus, ...], tuple[str, ...]]:
-    connection.open()
-    for ended in connection.deliver((mail,)):
-        return ended.statuses, ended.warnings
-    trouble = connection.trouble
-    assert trouble is not None  # a connection that delivers nothing says why
-    return tuple(deferred(path, trouble) for path in mail.envelope.forward_paths), ()
-
-
-def _complete_headers(
-    account: Account, envelope: Envelope, headers: HeaderSection
-) -> HeaderSection:
-    from os import urandom
-    from time import time
-
-    wishes = HeaderWishes(
-        set_from=account.set_from_header,
-        set_to=account.set_to_header,
-        set_date=account.set_date_header == "auto",
-        set_message_id=account.set_msgid_header == "auto",
-        remove_bcc=account.remove_bcc_headers,
-        full_name=account.from_full_name or "",
-    )
-    now = time()
-    return add_missing_headers(
-        headers,
-        wishes,
-        sender=envelope.reverse_path,
-        recipients=envelope.forward_paths,
-        date=format_date(now),
-        message_id=make_message_id(
-            _message_id_domain(account, envelope.reverse_path), epoch_s=now, random=urandom(10)
-        ),
-    )
-
-
-def _message_id_domain(account: Account, sender: Mailbox | None) -> str:
-    if account.domain and account.domain != "localhost":
-        return account.domain
-    if sender is not None and sender.domain:
-        return sender.domain_ascii
-    # An IPv6 address, or a name that is not ASCII, cannot stand in a Message-ID as it is.
-    is_plain = account.host.isascii() and ":" not in account.host
-    return account.host if account.host and is_plain else "localhost"
+    """Send the mails that have an envelope's recipients between them; see ``MailEnded``."""
+    found: dict[str, list[RecipientStatus]] = {}
+    warnings: dict[str, None] = {}
+    for ended in connection.deliver(mails):
+        for status in ended.statuses:
+            found.setdefault(str(status.forward_path), []).append(status)
+        warnings.update(dict.fromkeys(ended.warnings))
+    statuses = []
+    for path in envelope.forward_paths:
+        if str(path) in found:
+            # One for each time that it was given; the last of them may stand for several.
+            own = found[str(path)]
+            statuses.append(own.pop(0) if len(own) > 1 else own[0])
+            continue
+        trouble = connection.trouble
+        assert trouble is not None  # a connection that leaves a mail says why
+        statuses.append(deferred(path, trouble))
+    return tuple(statuses), tuple(warnings)
 
 
 class _Counter:
     """Count the octets of a content on its way, as msmtp's log has them."""
 
-    def __init__(self, content: Content, *, is_counting: bool) -> None:
+    def __init__(self, *, is_counting: bool) -> None:
+        self.size_bytes = 0
+        self._is_counting = is_counting
+
+    def counted(self, mail: Mail) -> Mail:
+        """Return the mail with its content counted from here on."""
+        if not self._is_counting:
+            return mail
+        from pillarbox.delivery.attempt import Mail
         from pillarbox.mail.message import Content
 
-        self.size_bytes = 0
-        self.content = content
-        if is_counting:
-            first = self._count(content.first)
-            rest = self._counted(content.rest) if content.rest is not None else None
-            self.content = Content(
-                first, rest, size_bytes=content.size_bytes, is_8bit=content.is_8bit
-            )
+        content = mail.content
+        self.size_bytes = 0  # of several copies, the size of the last
+        first = self._count(content.first)
+        rest = self._counted(content.rest) if content.rest is not None else None
+        return Mail(
+            mail.envelope,
+            Content(first, rest, size_bytes=content.size_bytes, is_8bit=content.is_8bit),
+        )
 
     def _count(self, chunk: bytes) -> bytes:
         self.size_bytes += len(chunk) - chunk.count(b"\n")

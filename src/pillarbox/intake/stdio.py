@@ -17,7 +17,7 @@ import threading
 
 from pillarbox.config.finish import finish_account, require_sender
 from pillarbox.config.load import Wishes, choose_account, load_files
-from pillarbox.delivery.report import failure_lines, log_line, write_log
+from pillarbox.delivery.report import failure_lines, log_lines, write_log
 from pillarbox.delivery.submit import send_now
 from pillarbox.errors import EX_OK, EX_TEMPFAIL, PillarboxError
 from pillarbox.intake.driver import Handler, Limits, Listener
@@ -188,7 +188,7 @@ class _Sender(Handler):
             for line in failure_lines(outcome, account, language_of(os.environ)):
                 print(f"sendmail: {line}", file=sys.stderr)
         try:
-            write_log(account, log_line(outcome, account), is_success=outcome.exit_code == EX_OK)
+            write_log(account, log_lines(outcome, account), is_success=outcome.exit_code == EX_OK)
         except PillarboxError as exc:
             # The mail's fate is what the answer tells, whatever became of the log.
             _complain(exc)

@@ -1,0 +1,330 @@
+"""
+What goes out: from an account, an envelope and a message to the mails that are sent.
+
+Usually that is one mail, its message repaired as the account and its provider need it. With
+``repair off`` only the headers are completed, as msmtp does; with ``own_copies on`` a recipient
+whom the message does not name gets a mail of his own that does.
+
+The message is repaired behind the greeting: what the server offers decides how it is encoded.
+"""
+
+from __future__ import annotations
+
+from pillarbox.delivery.attempt import Mail
+from pillarbox.mail.address import is_local
+from pillarbox.mail.envelope import Envelope
+from pillarbox.mail.originate import (
+    HeaderWishes,
+    add_missing_headers,
+    blind_copy_field,
+    format_date,
+    make_message_id,
+)
+from pillarbox.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pillarbox.config.account import Account
+    from pillarbox.mail.address import Mailbox
+    from pillarbox.mail.headers import HeaderField, HeaderSection
+    from pillarbox.mail.message import Message
+    from pillarbox.mail.repair import Change, RepairFacts
+    from pillarbox.smtp.client import Client
+
+__all__ = ["outgoing_mails", "repaired", "with_allowed_sender"]
+
+
+def outgoing_mails(
+    account: Account,
+    envelope: Envelope,
+    message: Message,
+    client: Client | None,
+    changes: list[Change],
+) -> Iterator[Mail]:
+    """
+    Yield the mails to send; together they have the recipients of the envelope, each once.
+
+    Args:
+        account: A finished account.
+        envelope: Who gets it.
+        message: As it came, or as ``rescue`` left it; it is used up.
+        client: The session that they go over; None: unknown.
+        changes: Gets what is repaired, some of it only when the content is read.
+
+    Raises:
+        DataError, MissingExtraError: As ``originate.add_missing_headers``.
+
+    """
+    if not account.repair:
+        headers = _completed(account, envelope, message.headers)
+        yield Mail(envelope, message.with_headers(headers).content())
+        return
+    takes_8bit = client is not None and "8BITMIME" in client.capabilities
+    greeting = _greeting(client)
+    stamp = _stamp(account, envelope.reverse_path)
+    for copy in _copies(account, envelope, message, changes):
+        facts = _facts(account, copy.envelope, stamp, greeting, takes_8bit=takes_8bit)
+        # What is wrong with one copy is wrong with all: it is told once.
+        whole = _repair(copy.message, facts, changes if copy.is_first else [])
+        if copy.blind is not None:
+            whole = whole.with_headers(whole.headers.preceded_by((copy.blind,)))
+        yield Mail(copy.envelope, whole.content())
+
+
+def repaired(
+    account: Account, envelope: Envelope, message: Message, changes: list[Change]
+) -> Message:
+    """
+    Return the message as it would go out to a server that takes 7-bit text only.
+
+    Args and exceptions are those of ``outgoing_mails``.
+    """
+    if not account.repair:
+        return message.with_headers(_completed(account, envelope, message.headers))
+    stamp = _stamp(account, envelope.reverse_path)
+    return _repair(message, _facts(account, envelope, stamp, "", takes_8bit=False), changes)
+
+
+def _repair(message: Message, facts: RepairFacts, changes: list[Change]) -> Message:
+    from pillarbox.mail.repair import repair
+
+    return repair(message, facts, changes)
+
+
+def _facts(
+    account: Account,
+    envelope: Envelope,
+    stamp: tuple[float, str],
+    greeting: str,
+    *,
+    takes_8bit: bool,
+) -> RepairFacts:
+    from os import uname
+
+    from pillarbox.mail.repair import RepairFacts
+
+    def demands_sender() -> bool:
+        from pillarbox.config.hints import demands_login_as_sender
+
+        return demands_login_as_sender(account.host, greeting)
+
+    return RepairFacts(
+        sender=envelope.reverse_path,
+        recipients=envelope.forward_paths,
+        wishes=_wishes(account),
+        epoch_s=stamp[0],
+        message_id=stamp[1],
+        host=uname().nodename,
+        takes_8bit=takes_8bit,
+        demands_sender=demands_sender,
+    )
+
+
+def _wishes(account: Account) -> HeaderWishes:
+    return HeaderWishes(
+        set_from=account.set_from_header,
+        set_to=account.set_to_header,
+        set_date=account.set_date_header == "auto",
+        set_message_id=account.set_msgid_header == "auto",
+        remove_bcc=account.remove_bcc_headers,
+        full_name=account.from_full_name or "",
+    )
+
+
+def _completed(account: Account, envelope: Envelope, headers: HeaderSection) -> HeaderSection:
+    epoch_s, message_id = _stamp(account, envelope.reverse_path)
+    return add_missing_headers(
+        headers,
+        _wishes(account),
+        sender=envelope.reverse_path,
+        recipients=envelope.forward_paths,
+        date=format_date(epoch_s),
+        message_id=message_id,
+    )
+
+
+def _stamp(account: Account, sender: Mailbox | None) -> tuple[float, str]:
+    """Return now, in seconds since the epoch, and a Message-ID: one for all copies of a mail."""
+    from os import urandom
+    from time import time
+
+    now = time()
+    domain = _message_id_domain(account, sender)
+    return now, make_message_id(domain, epoch_s=now, random=urandom(10))
+
+
+def _message_id_domain(account: Account, sender: Mailbox | None) -> str:
+    if account.domain and account.domain != "localhost":
+        return account.domain
+    if sender is not None and sender.domain:
+        return sender.domain_ascii
+    # An address, or a name that is not ASCII, cannot stand in a Message-ID as it is.
+    host = account.host
+    is_name = host.isascii() and ":" not in host and not host.replace(".", "").isdigit()
+    return host if host and is_name else "localhost"
+
+
+def with_allowed_sender(
+    account: Account, envelope: Envelope, client: Client | None, changes: list[Change]
+) -> Envelope:
+    """
+    Return the envelope with a sender that the provider takes, and that can be answered.
+
+    Where a provider is known to take only the login, that is the login. In the place of one that
+    is valid on this computer only, such as ``root`` from a program that says ``-f``, stands the
+    account's own. Args are those of ``outgoing_mails``.
+    """
+    sender = envelope.reverse_path
+    if sender is None or not account.repair:
+        return envelope
+    login = account.user if account.auth != "off" and "@" in (account.user or "") else ""
+    wanted = ""
+    if is_local(sender):
+        wanted = account.own_sender or login or ""
+    elif login and str(sender).lower() != login.lower():
+        from pillarbox.config.hints import demands_login_as_sender
+
+        if demands_login_as_sender(account.host, _greeting(client)):
+            wanted = login
+    new = _read_sender(wanted) if wanted else None
+    if new is None:
+        return envelope
+    from pillarbox.mail.repair import Change
+    from pillarbox.text import say
+
+    what = say("the envelope sender {old} became {new}", old=str(sender), new=str(new))
+    changes.append(Change("ENV-SENDER", "", what))
+    return _for(envelope, envelope.forward_paths, new)
+
+
+def _read_sender(text: str) -> Mailbox | None:
+    """Return an address that strangers can send to; None: it is none, but a pattern perhaps."""
+    from pillarbox.errors import DataError
+    from pillarbox.mail.address import parse_mailbox
+
+    if any(char in text for char in "*?[%"):
+        return None
+    try:
+        found = parse_mailbox(text)
+    except DataError:
+        return None
+    return None if is_local(found) else found
+
+
+def _greeting(client: Client | None) -> str:
+    return str(client.greeting) if client is not None and client.greeting else ""
+
+
+class _Copy(Value):
+    """A message for some of the recipients, and the Bcc that names the one it is for, or None."""
+
+    __slots__ = ("blind", "envelope", "is_first", "message")
+
+    def __init__(
+        self,
+        envelope: Envelope,
+        message: Message,
+        blind: HeaderField | None = None,
+        *,
+        is_first: bool = True,
+    ) -> None:
+        self.envelope = envelope
+        self.message = message
+        self.blind = blind
+        self.is_first = is_first
+
+
+def _copies(
+    account: Account, envelope: Envelope, message: Message, changes: list[Change]
+) -> Iterator[_Copy]:
+    """Yield a copy for all whom the message names, and then one for each whom it does not."""
+    unnamed: list[Mailbox] = []
+    paths = envelope.forward_paths
+    if account.own_copies and len(paths) > 1:
+        named = _named(message.headers)
+        unnamed = [path for path in paths if str(path).lower() not in named]
+    if not unnamed:
+        yield _Copy(envelope, message)
+        return
+    from pillarbox.mail.repair import Change
+    from pillarbox.text import say
+
+    what = say("{count} recipients get a copy of their own", count=len(unnamed))
+    changes.append(Change("HDR-TO-FORGED", "To", what))
+    start, rest = message.look_ahead()
+    again = _again(rest)
+    together = tuple(path for path in paths if path not in unnamed)
+    headers = message.headers
+    if together:
+        yield _Copy(
+            _for(envelope, together),
+            message.replaced(headers, start, again(), keeps_size=True),
+        )
+    # Whom the mail was written to stays to be seen; a name of this computer tells nobody anything.
+    is_to_others = bool(together) or any("." in name.partition("@")[2] for name in named)
+    if not is_to_others:
+        headers = headers.without(("To", "Cc"))
+    for number, path in enumerate(unnamed):
+        yield _Copy(
+            _for(envelope, (path,)),
+            message.replaced(headers, start, again(), keeps_size=True),
+            # RFC 5322 3.6.3: a blind copy may name the one that it is for.
+            blind_copy_field(path) if is_to_others else None,
+            is_first=number == 0 and not together,
+        )
+
+
+def _named(headers: HeaderSection) -> set[str]:
+    """Return the addresses in To and Cc, in lower case."""
+    from pillarbox.errors import DataError
+    from pillarbox.mail.address import parse_address_list
+
+    named: set[str] = set()
+    for field in headers.fields:
+        if field.key in (b"to", b"cc"):
+            try:
+                named.update(str(found).lower() for found in parse_address_list(field.value))
+            except DataError:
+                continue  # it names nobody that a filter could find
+    return named
+
+
+def _again(
+    rest: Callable[[int], bytes] | None,
+) -> Callable[[], Callable[[int], bytes] | None]:
+    """Return what gives a new reader of the rest of a body at each call; blocks to keep it."""
+    if rest is None:
+        return lambda: None
+    from os import pread
+    from tempfile import TemporaryFile
+
+    # Not checked: it lives as long as a reader of it, and has no name that could be left over.
+    kept = TemporaryFile()  # noqa: SIM115
+    while chunk := rest(1 << 16):
+        kept.write(chunk)
+    kept.flush()
+
+    def reader() -> Callable[[int], bytes]:
+        place = 0
+
+        def read(size: int) -> bytes:
+            nonlocal place
+            chunk = pread(kept.fileno(), size, place)
+            place += len(chunk)
+            return chunk
+
+        return read
+
+    return reader
+
+
+def _for(envelope: Envelope, paths: tuple[Mailbox, ...], sender: Mailbox | None = None) -> Envelope:
+    return Envelope(
+        sender or envelope.reverse_path,
+        paths,
+        ret=envelope.ret,
+        envid=envelope.envid,
+        notify=envelope.notify,
+    )
