@@ -34,7 +34,9 @@ __all__ = [
 
 # name -> module whose ``main(argv)`` is the command; the text for --help.
 COMMANDS = {
+    "send": ("pillarbox.cli.send", "write a mail, with Markdown and attachments, and send it"),
     "try": ("pillarbox.cli.try_", "show a mail going through, on a provider inside this computer"),
+    "lint": ("pillarbox.cli.lint", "say what is wrong with a mail before it is sent"),
     "provider": ("pillarbox.intake.provider", "run that provider alone, for tests"),
 }
 
