@@ -16,6 +16,7 @@ check: $(VENV)/.lint ## style, types, documents
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/mypy tests/typing/api.py
 
 fuzz: $(VENV)/.test ## every fuzzer for SECONDS each (default 30)
 	@for f in fuzz/fuzz_*.py; do echo "$$f"; $(BIN)/python "$$f" $(or $(SECONDS),30) || exit 1; done

@@ -28,8 +28,11 @@ FLOORS = {
     "doctor": 3,
     "setup": 3,
     "alert": 3,
+    "api": 4,
     "cli": 4,
+    "django": 4,
     "intake": 4,
+    "logs": 4,
 }
 
 # Within floor 0: values import nothing, and mail imports the other words.

@@ -1,0 +1,1 @@
+"""Writing a mail: its structure, Markdown and HTML, attachments that stream, templates."""
