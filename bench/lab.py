@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 
 from authority import make_certificates
@@ -164,7 +165,7 @@ class Lab:
             return place
         head = (
             f"From: {USER}\nTo: {RECIPIENT}\nSubject: =?utf-8?B?5L2g5aW9?=\n"
-            "Date: Tue, 24 Nov 2026 03:00:00 +0000\nMessage-ID: <bench.1@example.test>\n"
+            f"Date: {formatdate()}\nMessage-ID: <bench.1@example.test>\n"
             "MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n"
         )
         with place.open("wb") as file:

@@ -17,7 +17,7 @@ from importlib import import_module
 from lab import Lab
 from table import machine, write_json
 
-QUESTIONS = ("cold", "trust", "large", "bulk")
+QUESTIONS = ("cold", "trust", "large", "bulk", "repair")
 
 _DISTRIBUTION_PYTHON = "/usr/bin/python3"
 

@@ -10,7 +10,7 @@ import pytest
 RUN = Path(__file__).parent.parent / "bench" / "run.py"
 
 
-@pytest.mark.parametrize("question", ["cold", "trust", "large", "bulk"])
+@pytest.mark.parametrize("question", ["cold", "trust", "large", "bulk", "repair"])
 def test_a_measurement_prints_a_table_with_ratios(question, tmp_path):
     """Each question is answered by a table that compares at least two programs."""
     figures = tmp_path / "figures.json"
@@ -36,4 +36,4 @@ def test_an_unknown_question_is_refused():
     command = [sys.executable, RUN, "cool"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "cold, trust, large, bulk" in done.stderr
+    assert "cold, trust, large, bulk, repair" in done.stderr
