@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-__all__ = ["Page"]
+__all__ = ["Page", "width_of", "words_of"]
 
 _COLUMNS = 80
 
@@ -41,7 +41,7 @@ class Page:
     def title(self, key: str, promise: str) -> None:
         """Print what this is, and a sentence below."""
         title = self.text(key)
-        print(title, "=" * _width(title), self.text(promise), sep="\n")
+        print(title, "=" * width_of(title), self.text(promise), sep="\n")
 
     def section(self, key: str) -> None:
         """Begin the next step."""
@@ -60,7 +60,7 @@ class Page:
 
     def row(self, name: str, value: str, note: str = "", width: int = 12) -> None:
         """Print a name and its value."""
-        gap = " " * max(1, width - _width(name))
+        gap = " " * max(1, width - width_of(name))
         following = "   " + " " * width
         self._wrapped(value, f"   {name}{gap}", following)
         if note:
@@ -72,8 +72,8 @@ class Page:
 
     def _wrapped(self, text: str, first: str, following: str) -> None:
         line, start = first, first
-        for word in _words(text):
-            if _width(line + word.rstrip()) > _COLUMNS and line != start:
+        for word in words_of(text):
+            if width_of(line + word.rstrip()) > _COLUMNS and line != start:
                 print(line.rstrip())
                 line = start = following
                 word = word.lstrip()  # noqa: PLW2901 (a space does not begin a line)
@@ -81,11 +81,11 @@ class Page:
         print(line.rstrip())
 
 
-def _words(text: str) -> Iterator[str]:
+def words_of(text: str) -> Iterator[str]:
     """Yield the pieces that a line can be broken between: words, and each wide character."""
     word = ""
     for char in text:
-        is_wide = _width(char) > 1
+        is_wide = width_of(char) > 1
         # What closes or separates stays with what stands before it.
         if word and (char == " " or (is_wide and char not in _CLOSING)):
             yield word
@@ -95,6 +95,6 @@ def _words(text: str) -> Iterator[str]:
         yield word
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
     """Return how many columns a text takes."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

@@ -4,7 +4,8 @@
 The steps, each with the function that shows it: a temporary directory and the provider in a
 child process (``_Provider``); the msmtprc of the tutorial (``_write_config``); the real,
 installed ``msmtp`` with the tutorial's command (``_run_msmtp``); what the provider saw
-(``_show_session``), the mail (``_show_mail``), what to look at next (``_show_remarks``).
+(``_show_session``), the mail (``_show_mail``), and what msmtp repaired in it
+(``_show_repairs``).
 
 Nothing is left behind, however it ends; and no password is shown or stands in an argv.
 """
@@ -18,9 +19,9 @@ import subprocess
 import sys
 import time
 from base64 import b64decode
+from io import BytesIO
 
 from pillarbox.cli.page import Page
-from pillarbox.cli.try_remarks import Arrived, remarks_on
 from pillarbox.cli.try_texts import TEXTS
 from pillarbox.errors import (
     EX_NAMES,
@@ -30,13 +31,17 @@ from pillarbox.errors import (
     NetworkError,
     UsageError,
 )
+from pillarbox.mail.headers import read_header_section
 from pillarbox.mail.reply import printable
-from pillarbox.text import language_of
+from pillarbox.text import language_of, localize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
+
+    from pillarbox.mail.headers import HeaderSection
+    from pillarbox.mail.rules import Rule
 
 __all__ = ["main"]
 
@@ -50,6 +55,8 @@ SOMEBODY_ELSE = "someone-else@example.com"
 
 # What msmtp is told where --lang asks for another language than the environment's.
 _LOCALES = {"en": "C.UTF-8", "zh": "zh_CN.UTF-8"}
+
+_LOG = "log"
 
 _START_S = 30
 _SEND_S = 60
@@ -142,6 +149,8 @@ def _demonstrate(wishes: Any, page: Page) -> int:
         code = _run_msmtp(msmtp, config, wishes, page)
         events = provider.finish()
         is_good = _show_session(events, wishes, page) and (code == 0) is _is_plain(wishes)
+        if _is_plain(wishes):
+            _show_repairs(folder, wishes, page)
         if wishes.keep:
             _keep(folder, events)
         _show_end(wishes, page, folder, is_good=is_good)
@@ -269,6 +278,8 @@ def _write_config(folder: str, provider: _Provider, wishes: Any, page: Page) -> 
         ("password", password),
         ("from", SOMEBODY_ELSE if wishes.wrong_from else USER),
     ]
+    if wishes.wrong_from:
+        rows.append(("repair", "off"))
     _write_private(path, "".join(f"{keyword} {value}\n" for keyword, value in rows))
     page.section("config")
     page.say("config_place", path=path)
@@ -288,7 +299,8 @@ def _run_msmtp(msmtp: str, config: str, wishes: Any, page: Page) -> int:
     if language_of(os.environ) != wishes.lang:
         environment["LC_ALL"] = _LOCALES[wishes.lang]
         prefix = f"LC_ALL={_LOCALES[wishes.lang]} "
-    command = [msmtp, "-C", config, wishes.to]
+    log = os.path.join(os.path.dirname(config), _LOG)
+    command = [msmtp, "-C", config, wishes.to, f"--logfile={log}"]
     page.line(prefix + " ".join(command))
     start = time.monotonic()
     try:
@@ -336,7 +348,7 @@ def _show_session(events: list[dict[str, Any]], wishes: Any, page: Page) -> bool
     if not events:
         page.say("saw_nothing")
     for mail in mails:
-        _show_mail(mail, wishes, page)
+        _show_mail(mail, page)
     if wishes.wrong_password:
         return not mails and any(not login["accepted"] for login in logins)
     if wishes.wrong_from:
@@ -344,8 +356,8 @@ def _show_session(events: list[dict[str, Any]], wishes: Any, page: Page) -> bool
     return len(mails) == 1
 
 
-def _show_mail(event: dict[str, Any], wishes: Any, page: Page) -> None:
-    """Show one mail: envelope, header by header, text, and what to remark."""
+def _show_mail(event: dict[str, Any], page: Page) -> None:
+    """Show one mail: envelope, header by header, text."""
     page.row(page.text("saw_tls"), event["tls"] or page.text("saw_no_tls"))
     page.row(page.text("saw_login"), f"{event['login']} ({event['mechanism']})")
     page.row("MAIL FROM", f"<{event['reverse_path'] or ''}>")
@@ -353,8 +365,9 @@ def _show_mail(event: dict[str, Any], wishes: Any, page: Page) -> None:
         page.row("RCPT TO", f"<{path}>")
     page.row(page.text("saw_commands"), ", ".join(_verbs(event["commands"])))
     page.section("mail")
-    mail = Arrived.from_content(b64decode(event["content"]), event["reverse_path"] or "")
-    for field in mail.headers.fields:
+    stream = BytesIO(b64decode(event["content"]))
+    headers, start = read_header_section(stream.read)
+    for field in headers.fields:
         value, note = field.value, ""
         if not field.raw.isascii():
             note = page.text("mail_raw")
@@ -362,9 +375,9 @@ def _show_mail(event: dict[str, Any], wishes: Any, page: Page) -> None:
             value, note = decoded, page.text("mail_encoded")
         page.row(field.name.decode("ascii"), printable(_whole(value)), note=note)
     page.line("")
-    for line in _text_of(mail).splitlines() or [page.text("mail_empty_body")]:
+    text = _text_of(headers, start + stream.read()) or page.text("mail_empty_body")
+    for line in text.splitlines():
         page.line(f"  {printable(line, 2000)}")
-    _show_remarks(mail, wishes.to, page)
 
 
 def _verbs(commands: list[str]) -> Iterator[str]:
@@ -390,41 +403,50 @@ def _decode_words(value: str) -> str:
         return value
 
 
-def _text_of(mail: Arrived) -> str:
+def _text_of(headers: HeaderSection, body: bytes) -> str:
     """Return the text as a reader sees it: transfer encoding undone, character set applied."""
-    if "Content-Type" not in mail.headers:
-        return mail.body.decode("utf-8", "backslashreplace")
+    if "Content-Type" not in headers:
+        return body.decode("utf-8", "backslashreplace")
     from email import message_from_bytes, policy
 
-    whole = message_from_bytes(
-        mail.headers.wire_form() + b"\r\n" + mail.body, policy=policy.default
-    )
+    whole = message_from_bytes(headers.wire_form() + b"\r\n" + body, policy=policy.default)
     part = whole.get_body(("plain", "html"))
     try:
         return str(part.get_content()) if part is not None else ""
     except (KeyError, LookupError, UnicodeError):
-        return mail.body.decode("utf-8", "backslashreplace")
+        return body.decode("utf-8", "backslashreplace")
 
 
-def _show_remarks(mail: Arrived, to: str, page: Page) -> None:
-    """Show what a spam filter would hold against this mail, and what it costs."""
-    page.section("look")
-    remarks = remarks_on(mail)
-    if not remarks:
-        page.say("look_good")
+def _show_repairs(folder: str, wishes: Any, page: Page) -> None:
+    """Show what msmtp's log says that it repaired, why, and what it would have cost."""
+    page.section("repairs")
+    rules = list(_repairs(os.path.join(folder, _LOG)))
+    if not rules:
+        page.say("repairs_none")
         return
-    page.say("look_intro")
-    for remark in remarks:
-        page.item(page.text(remark.key, to=to), note=_cost(page, [remark]))
-    if len(remarks) > 1:
-        page.line(f"= {page.text('look_total')}: {_cost(page, remarks)}")
+    page.say("repairs_intro")
+    for rule in rules:
+        what, fix = (localize(text, wishes.lang) for text in (rule.what, rule.fix))
+        page.item(page.text("repair", what=what, fix=fix), note=_cost(page, [rule]))
+    if len(rules) > 1:
+        page.line(f"= {page.text('repairs_total')}: {_cost(page, rules)}")
+    page.say("repairs_off")
 
 
-def _cost(page: Page, remarks: list[Any]) -> str:
+def _repairs(log: str) -> Iterator[Rule]:
+    """Yield the rule of each repair in a log, once."""
+    from pillarbox.mail.rules import RULE_BY_ID
+
+    with contextlib.suppress(OSError), open(log, encoding="utf-8") as file:
+        ids = [line.partition(" repair=")[2].partition(" ")[0] for line in file]
+        yield from (RULE_BY_ID[name] for name in dict.fromkeys(ids) if name in RULE_BY_ID)
+
+
+def _cost(page: Page, rules: list[Rule]) -> str:
     return page.text(
         "cost",
-        spamassassin=sum(remark.spamassassin for remark in remarks),
-        rspamd=sum(remark.rspamd for remark in remarks),
+        spamassassin=sum(rule.spamassassin or 0 for rule in rules),
+        rspamd=sum(rule.rspamd or 0 for rule in rules),
     )
 
 

@@ -27,7 +27,8 @@ _ENGLISH = {
     "config": "The configuration",
     "config_place": "{path} (mode 600)",
     "config_wrong_password": "The password is wrong on purpose.",
-    "config_wrong_from": "The sender is not the login, on purpose.",
+    "config_wrong_from": "The sender is not the login, on purpose; and repair is off, else the"
+    " login would become the sender.",
     "run": "What is run",
     "run_really": "with the file of step 2, so really:",
     "run_exit": "exit code {code}{name}, after {seconds:.2f} s",
@@ -44,12 +45,15 @@ _ENGLISH = {
     "mail_raw": "sent as raw 8-bit octets",
     "mail_encoded": "sent encoded (RFC 2047)",
     "mail_empty_body": "(no text)",
-    "look": "What to look at next",
-    "look_intro": "The mail arrived. Whether a receiver puts it into the spam folder depends on its"
-    " form as well. Behind each remark: the points that SpamAssassin and rspamd give for it"
-    " (rspamd delays a mail from 4 points on, and calls it spam from 6).",
-    "look_good": "Nothing to remark: the form of this mail gives a spam filter no reason.",
-    "look_total": "together",
+    "repairs": "What msmtp repaired",
+    "repairs_intro": "As written, this mail would have had the faults below. Behind each: the"
+    " points that SpamAssassin and rspamd give for it alone (rspamd delays a mail from 4 points"
+    " on, and calls it spam from 6).",
+    "repairs_none": "Nothing was to be repaired.",
+    "repairs_total": "together",
+    "repairs_off": "A mail in which nothing is wrong is sent byte for byte as it came. 'repair"
+    " off' in the configuration, or 'msmtp --raw', sends every mail so.",
+    "repair": "{what}: {fix}.",
     "cost": "SpamAssassin {spamassassin:.1f}, rspamd {rspamd:.1f}",
     "next": "Next steps",
     "next_config": "Put the keywords of step 2 with your own account into /etc/msmtprc (for"
@@ -71,18 +75,6 @@ _ENGLISH = {
     "no_msmtp": "no msmtp of this package beside {places}: install it with pip install pillarbox",
     "no_start": "the provider did not start",
     "too_slow": "msmtp did not end within {seconds} s",
-    # remarks: what was found in the mail
-    "from_missing": "No From: a receiver such as QQ refuses it outright.",
-    "from_raw": "The name in From came as raw 8-bit octets.",
-    "to_missing": "No To: as in mass mail. Write a line 'To: {to}'.",
-    "subject_missing": "No Subject.",
-    "subject_raw": "The Subject came as raw 8-bit octets; it should be encoded (RFC 2047).",
-    "date_missing": "No Date.",
-    "id_missing": "No Message-ID.",
-    "id_sender": "The Message-ID has the sender's address in it.",
-    "mime_missing": "The text has 8-bit octets, and no MIME-Version and Content-Type say in which"
-    " character set.",
-    "body_empty": "No text.",
 }
 
 _CHINESE = {
@@ -101,7 +93,7 @@ _CHINESE = {
     "config": "配置",
     "config_place": "{path}（权限 600）",
     "config_wrong_password": "密码是故意写错的。",
-    "config_wrong_from": "发件人故意与登录账号不同。",
+    "config_wrong_from": "发件人故意与登录账号不同；并关闭了修复，否则发件人会改为登录账号。",
     "run": "执行的命令",
     "run_really": "使用第 2 步的文件，所以实际执行的是：",
     "run_exit": "退出码 {code}{name}，用时 {seconds:.2f} 秒",
@@ -118,12 +110,14 @@ _CHINESE = {
     "mail_raw": "以未编码的 8 位字节发送",
     "mail_encoded": "已编码（RFC 2047）",
     "mail_empty_body": "（没有正文）",
-    "look": "接下来该看什么",
-    "look_intro": "邮件到了。收件方会不会把它放进垃圾箱，还要看它的格式。"
-    "每条后面是 SpamAssassin 和 rspamd 为此扣的分"
-    "（rspamd 从 4 分起延迟收信，从 6 分起算垃圾邮件）。",
-    "look_good": "没有要说的：这封邮件的格式不会让垃圾过滤器起疑。",
-    "look_total": "合计",
+    "repairs": "msmtp 修复了什么",
+    "repairs_intro": "按原样，这封邮件会有以下问题。每条后面是 SpamAssassin 和 rspamd"
+    " 单独为此扣的分（rspamd 从 4 分起延迟收信，从 6 分起算垃圾邮件）。",
+    "repairs_none": "没有需要修复的地方。",
+    "repairs_total": "合计",
+    "repairs_off": "没有问题的邮件按原样逐字节发送。配置中写 repair off，或用 msmtp --raw，"
+    "则所有邮件都按原样发送。",
+    "repair": "{what}：{fix}。",
     "cost": "SpamAssassin {spamassassin:.1f}，rspamd {rspamd:.1f}",
     "next": "下一步",
     "next_config": "把第 2 步的这些关键字连同你自己的账号写进 /etc/msmtprc（所有用户）或"
@@ -144,16 +138,6 @@ _CHINESE = {
     "no_msmtp": "在 {places} 没有找到本软件包的 msmtp：请用 pip install pillarbox 安装",
     "no_start": "服务商没有启动",
     "too_slow": "msmtp 在 {seconds} 秒内没有结束",
-    "from_missing": "没有 From：QQ 等收件方会直接拒收。",
-    "from_raw": "From 里的名字是未编码的 8 位字节。",
-    "to_missing": "没有 To：像群发邮件。请加一行“To: {to}”。",
-    "subject_missing": "没有 Subject（标题）。",
-    "subject_raw": "Subject（标题）是未编码的 8 位字节，应当编码（RFC 2047）。",
-    "date_missing": "没有 Date。",
-    "id_missing": "没有 Message-ID。",
-    "id_sender": "Message-ID 里有发件人的地址。",
-    "mime_missing": "正文有 8 位字节，却没有 MIME-Version 和 Content-Type 说明字符集。",
-    "body_empty": "没有正文。",
 }
 
 TEXTS = {"en": _ENGLISH, "zh": _CHINESE}
