@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from pillarbox import errors  # noqa: E402 (behind the path)
 from pillarbox.cli import getopt, main, msmtp, sendmail  # noqa: E402
 from pillarbox.config.account import ALIASES, FIELDS  # noqa: E402
+from pillarbox.mail.rules import RULES  # noqa: E402
 from pillarbox.smtp import states  # noqa: E402
 from pillarbox.smtp.auth import MECHANISMS, PREFERENCE  # noqa: E402
 
@@ -59,6 +60,35 @@ def _options(field: object) -> str:
     names = [f"`-{short}`"] if short else []
     names += [f"`--{long}`"] if long else []
     return ", ".join(names) or "none"
+
+
+def repairs() -> str:
+    """Return the page of what is repaired."""
+    rows = [
+        (
+            f"`{rule.id}`",
+            rule.severity,
+            f"{rule.what}: {rule.why}",
+            rule.fix,
+            _points(rule.spamassassin),
+            _points(rule.rspamd),
+            rule.source,
+        )
+        for rule in RULES
+    ]
+    head = ("rule", "severity", "what, and why", "what is done", "SpamAssassin", "rspamd")
+    return (
+        f"# What is repaired\n\n{_NOTE}"
+        "What filters or servers hold against a mail's form, and what becomes of it on its way.\n"
+        "`repair off` in the configuration, or `msmtp --raw`, leaves it alone; a mail in which\n"
+        "nothing is wrong leaves byte for byte as it came in any case.\n"
+        "The points were measured with SpamAssassin 4.0.1 and rspamd 3.4, one fault at a time.\n\n"
+        + _table((*head, "source"), rows)
+    )
+
+
+def _points(points: float | None) -> str:
+    return "" if points is None else f"{points:.1f}"
 
 
 def commands() -> str:
@@ -177,6 +207,7 @@ PAGES = {
     "reference/commands.md": commands,
     "reference/exit-codes.md": exit_codes,
     "reference/session.md": session,
+    "reference/repairs.md": repairs,
     "reference/proofs.md": proofs,
 }
 
