@@ -385,3 +385,28 @@ def test_pgp_text_is_encoded_and_not_converted():
     assert set(rules) == {"MIME-CTE"}
     decoded = message_from_bytes(out).get_payload(decode=True)
     assert decoded.replace(b"\r\n", b"\n") == text
+
+
+def test_attack_base64_that_holds_a_delimiter():
+    """Decoded it would cut the mail in two, so it stays encoded."""
+    mail = MIXED + b"--b\nContent-Transfer-Encoding: base64\n\neAotLWIKeAo=\n--b--\n"
+    assert repaired(mail) == (wire(mail), [])
+
+
+def test_a_doubled_mime_field_is_changed_into_one():
+    """Two labels would contradict each other, in a part as on top."""
+    double = b"Content-Type: text/plain\nContent-Type: text/plain; charset=x\n\n"
+    out, _ = repaired(MIME + double + GBK.encode())
+    assert out.count(b"Content-Type") == 1
+    out, _ = repaired(MIXED + b"--b\n" + double + GBK.encode() + b"--b--\n")
+    assert out.count(b"Content-Type") == 2
+
+
+def test_a_stream_that_is_ascii_so_far_is_not_called_ascii():
+    """What comes behind the look-ahead may be UTF-8."""
+    mail = b"Subject: x\n\n" + b"word " * 300 + b"\n" + GBK.encode()
+    out, rules = repaired(mail, cut=1200)
+    assert rules == ["MIME-CTE"]
+    part = message_from_bytes(out, policy=policy.default)
+    assert part.get_content_charset() == "utf-8"
+    assert part.get_content().replace("\r\n", "\n").endswith(GBK)

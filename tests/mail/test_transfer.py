@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pillarbox.mail.transfer import (
     Base64,
     Base64Lines,
-    LineLengths,
     QuotedPrintable,
     QuotedPrintableLines,
     Watch,
@@ -51,6 +50,14 @@ def test_text_is_encoded_with_crlf(lines, size, end):
     assert quopri.decodestring(coded).replace(b"\r\n", b"\n") == wanted.replace(b"\r\n", b"\n")
 
 
+def test_a_blank_at_the_end_of_a_line_is_counted():
+    """CPython makes 77 characters of this, one too many (RFC 2045 6.7)."""
+    octets = "==aaaaaaaaaaaaaaééé測測測測 \n".encode() * 2
+    coded = through(QuotedPrintable(), octets, 7)
+    assert max(map(len, coded.split(b"\r\n"))) <= 76
+    assert quopri.decodestring(coded).replace(b"\r\n", b"\n") == octets
+
+
 def test_a_bare_cr_at_the_end_is_kept():
     """It is no half of a line end."""
     assert base64.b64decode(through(Base64(is_text=True), b"a\r", 1)) == b"a\r"
@@ -65,29 +72,6 @@ def test_quoted_printable_holds_no_endless_line(size):
     rest = octets[size:]
     out = through(QuotedPrintable(), octets[:size] + rest, size)
     assert quopri.decodestring(out) == octets
-
-
-@pytest.mark.parametrize(
-    ("octets", "is_long"),
-    [
-        (b"", False),
-        (b"x" * 998, False),
-        (b"x" * 998 + b"\n", False),
-        (b"x" * 998 + b"\r\n", False),
-        (b"x" * 999 + b"\n", True),
-        (b"x" * 999 + b"\r\n", True),
-        (b"x" * 1001, True),
-        (b"a\n" * 2000, False),
-        (b"a\n" * 2000 + b"x" * 999 + b"\n" + b"a\n" * 2000, True),
-        (b"x" * 998 + b"\n" + b"y" * 998 + b"\r\n", False),
-    ],
-)
-@pytest.mark.parametrize("size", [1, 7, 997, 1 << 20])
-def test_finds_long_lines(octets, is_long, size):
-    """998 octets without the line end are the limit, across chunks too (RFC 5322 2.1.1)."""
-    lengths = LineLengths()
-    chunks = [octets[at : at + size] for at in range(0, len(octets), size)]
-    assert any(lengths.feed(chunk) for chunk in chunks) == is_long
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])

@@ -101,3 +101,23 @@ def test_a_delimiter_is_found_behind_anything(before, size):
             assert rules == {"MIME-CTE"}
             assert out.isascii()
             assert out.endswith(b"\n--b\n\nlast\n--b--\n")
+
+
+@given(size=st.sampled_from([1, 2, 3, 7]))
+def test_the_end_of_all_parts_ends_a_part_that_is_encoded_in_flight(size):
+    """The last two dashes may come later than the delimiter."""
+    body = b"--b\nContent-Type: application/zip\n\n\xff" + b"x" * 60 + b"\n--b--\n"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(walker_module, "LOOK_AHEAD", 4)
+        out, _ = walked(body, size)
+    assert out.endswith(b"=\n--b--\n")
+    assert out == walked(body)[0]
+
+
+def test_a_multipart_that_nobody_closed_ends_with_the_part_around_it():
+    """Its delimiter is text from then on."""
+    body = b"--b\nContent-Type: multipart/mixed; boundary=bb\n\n--bb\n\nx\n"
+    body += b"--b\nContent-Type: application/zip\n\n\xff\n--bb\n\xff\n--b--\n"
+    out, _ = walked(body)
+    assert b"--bb\n" not in out.partition(b"application/zip")[2]
+    assert out.isascii()

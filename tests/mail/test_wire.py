@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pillarbox.mail.wire import DotStuffing, LineEndings
+from pillarbox.mail.wire import MAX_LINE, DotStuffing, LineEndings, LineLengths
 
 
 def wire_form(chunks):
@@ -188,3 +188,39 @@ def test_every_server_sees_one_mail(text):
         mails, commands = receive(data_form([text]) + b"QUIT\r\n", line_end)
         assert commands == [b"QUIT", b""]
         assert mails == [wire_form([text]).split(b"\r\n")[:-1]]
+
+
+@pytest.mark.parametrize(
+    ("octets", "is_long"),
+    [
+        (b"", False),
+        (b"x" * 998, False),
+        (b"x" * 998 + b"\n", False),
+        (b"x" * 998 + b"\r\n", False),
+        (b"x" * 999 + b"\n", True),
+        (b"x" * 999 + b"\r\n", True),
+        (b"x" * 1001, True),
+        (b"a\n" * 2000, False),
+        (b"a\n" * 2000 + b"x" * 999 + b"\n" + b"a\n" * 2000, True),
+        (b"x" * 998 + b"\n" + b"y" * 998 + b"\r\n", False),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 997, 1 << 20])
+def test_finds_long_lines(octets, is_long, size):
+    """998 octets without the line end are the limit, across chunks too (RFC 5322 2.1.1)."""
+    lengths = LineLengths()
+    chunks = [octets[at : at + size] for at in range(0, len(octets), size)]
+    assert any(lengths.feed(chunk) for chunk in chunks) == is_long
+
+
+LINES = st.lists(st.tuples(st.sampled_from([0, 1, 75, 76, 997, 998, 999]), st.integers(1, 40)))
+
+
+@given(LINES, st.sampled_from([b"\n", b"\r\n"]), st.integers(1, 3000))
+@settings(max_examples=200)
+def test_lines_of_one_length_hide_no_long_one(lines, end, size):
+    """However many lines are alike, one that is too long is found, and none that is not."""
+    text = b"".join((b"x" * length + end) * count for length, count in lines)
+    lengths = LineLengths()
+    found = [lengths.feed(text[at : at + size]) for at in range(0, len(text), size)]
+    assert any(found) == any(length > MAX_LINE for length, _ in lines)

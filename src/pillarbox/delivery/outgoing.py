@@ -20,6 +20,8 @@ from pillarbox.mail.originate import (
     format_date,
     make_message_id,
 )
+from pillarbox.mail.repair import Change, RepairFacts, repair
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from pillarbox.mail.address import Mailbox
     from pillarbox.mail.headers import HeaderField, HeaderSection
     from pillarbox.mail.message import Message
-    from pillarbox.mail.repair import Change, RepairFacts
     from pillarbox.smtp.client import Client
 
 __all__ = ["outgoing_mails", "repaired", "with_allowed_sender"]
@@ -67,7 +68,7 @@ def outgoing_mails(
     for copy in _copies(account, envelope, message, changes):
         facts = _facts(account, copy.envelope, stamp, greeting, takes_8bit=takes_8bit)
         # What is wrong with one copy is wrong with all: it is told once.
-        whole = _repair(copy.message, facts, changes if copy.is_first else [])
+        whole = repair(copy.message, facts, changes if copy.is_first else [])
         if copy.blind is not None:
             whole = whole.with_headers(whole.headers.preceded_by((copy.blind,)))
         yield Mail(copy.envelope, whole.content())
@@ -84,13 +85,7 @@ def repaired(
     if not account.repair:
         return message.with_headers(_completed(account, envelope, message.headers))
     stamp = _stamp(account, envelope.reverse_path)
-    return _repair(message, _facts(account, envelope, stamp, "", takes_8bit=False), changes)
-
-
-def _repair(message: Message, facts: RepairFacts, changes: list[Change]) -> Message:
-    from pillarbox.mail.repair import repair
-
-    return repair(message, facts, changes)
+    return repair(message, _facts(account, envelope, stamp, "", takes_8bit=False), changes)
 
 
 def _facts(
@@ -102,8 +97,6 @@ def _facts(
     takes_8bit: bool,
 ) -> RepairFacts:
     from os import uname
-
-    from pillarbox.mail.repair import RepairFacts
 
     def demands_sender() -> bool:
         from pillarbox.config.hints import demands_login_as_sender
@@ -191,9 +184,6 @@ def with_allowed_sender(
     new = _read_sender(wanted) if wanted else None
     if new is None:
         return envelope
-    from pillarbox.mail.repair import Change
-    from pillarbox.text import say
-
     what = say("the envelope sender {old} became {new}", old=str(sender), new=str(new))
     changes.append(Change("ENV-SENDER", "", what))
     return _for(envelope, envelope.forward_paths, new)
@@ -248,9 +238,6 @@ def _copies(
     if not unnamed:
         yield _Copy(envelope, message)
         return
-    from pillarbox.mail.repair import Change
-    from pillarbox.text import say
-
     what = say("{count} recipients get a copy of their own", count=len(unnamed))
     changes.append(Change("HDR-TO-FORGED", "To", what))
     start, rest = message.look_ahead()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pillarbox.mail.address import Mailbox
     from pillarbox.mail.repair import Draft
 
-__all__ = ["encode_names", "make_field", "read_raw", "repair_from", "repair_to"]
+__all__ = ["encode_names", "honest_name", "make_field", "read_raw", "repair_from", "repair_to"]
 
 _MAX_LINE = 78  # RFC 5322 2.1.1
 
@@ -100,7 +100,7 @@ def _originators(draft: Draft, field: HeaderField) -> tuple[str, list[Mailbox]]:
 
 def _mend(draft: Draft, field: HeaderField, name: str, mailbox: Mailbox) -> None:
     """Write From anew if its name is in raw octets or dishonest, or something was changed."""
-    honest = _honest(name, mailbox)
+    honest = honest_name(name, mailbox)
     if honest != name:
         what = say("the name is dropped")
         if honest:
@@ -136,7 +136,7 @@ def _name_of(value: str, mailbox: Mailbox) -> str:
     return "" if name == str(mailbox) and not bracket else name
 
 
-def _honest(name: str, mailbox: Mailbox) -> str:
+def honest_name(name: str, mailbox: Mailbox) -> str:
     """Return a display name in which there is no address."""
     if "@" not in name:
         return name
@@ -161,7 +161,8 @@ def _take_account(
             shown += f"@{facts.host}"
     if not name and old is not None and rule == "HDR-FROM-NODOMAIN":
         name = shown
-    name = _honest(name, facts.sender) or facts.wishes.full_name
+    full_name = " ".join(facts.wishes.full_name.split())
+    name = honest_name(name, facts.sender) or honest_name(full_name, facts.sender)
     if name == str(facts.sender):
         name = ""
     what = say("{old} became {new}", old=printable(shown, 200), new=str(facts.sender))

@@ -130,7 +130,8 @@ def _text_of(leaf: Leaf, octets: bytes) -> str | None:
 
 def _coded(text: str) -> tuple[str, str, bytes]:
     """Return a text's transfer encoding, its charset, and its octets in them."""
-    from pillarbox.mail.transfer import MAX_LINE, Base64, QuotedPrintable, canonical
+    from pillarbox.mail.transfer import Base64, QuotedPrintable, canonical
+    from pillarbox.mail.wire import MAX_LINE
 
     octets = text.encode("utf-8", "replace")
     charset = "us-ascii" if octets.isascii() else "utf-8"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pillarbox.mail.address import Mailbox, is_local
 from pillarbox.mail.address_repairs import (
     encode_names,
+    honest_name,
     make_field,
     read_raw,
     repair_from,
@@ -141,11 +142,16 @@ def _repair_message_id(draft: Draft) -> None:
         return
     else:
         rule = "HDR-MID-HOST"
-    new = draft.facts.message_id
+    new = _message_id(draft)
     if rule == "HDR-MID-HOST" and right == new[1:-1].rpartition("@")[2]:
         return  # nobody here has a better name
     draft.change(rule, "Message-ID", say("{old} became {new}", old=printable(value, 100), new=new))
     draft.put(field, make_field(field.name, new))
+
+
+def _message_id(draft: Draft) -> str:
+    """Return the account's Message-ID without what could end its line."""
+    return "".join(char for char in draft.facts.message_id if "!" <= char <= "~")
 
 
 def _repair_subject(draft: Draft) -> None:
@@ -259,6 +265,9 @@ def _complete(draft: Draft) -> None:
     """Add what is missing, remove what must not leave; in msmtp's words and order."""
     facts, wishes = draft.facts, draft.facts.wishes
     keys = {field.key for field in draft.headers.fields}
+    full_name = wishes.full_name
+    if facts.sender is not None:
+        full_name = honest_name(" ".join(full_name.split()), facts.sender)
     # A field that is signed for and not there is signed to be absent (RFC 6376 5.4.2).
     set_from = "off" if draft.guards(b"from") else wishes.set_from
     set_date = wishes.set_date and not draft.guards(b"date")
@@ -280,12 +289,12 @@ def _complete(draft: Draft) -> None:
             set_date=set_date,
             set_message_id=set_message_id,
             remove_bcc=wishes.remove_bcc,
-            full_name=wishes.full_name,
+            full_name=full_name,
         ),
         sender=facts.sender,
         recipients=facts.recipients,
         date=format_date(facts.epoch_s),
-        message_id=facts.message_id,
+        message_id=_message_id(draft),
     )
 
 

@@ -8,7 +8,7 @@ full knowledge of a leaf that is whole, else by its start.
 from __future__ import annotations
 
 from pillarbox.mail.content_type import ContentType
-from pillarbox.mail.filters import Chain, Clean, Convert, Fixed, run
+from pillarbox.mail.wire import MAX_LINE, LineLengths
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -88,9 +88,7 @@ def _mender(leaf: Leaf, note: Callable[[str, str, str], None]) -> Callable[[], N
 
 
 def _has_long_line(octets: bytes) -> bool:
-    from pillarbox.mail.transfer import LineLengths
-
-    return len(octets) > 998 and LineLengths().feed(octets)
+    return len(octets) > MAX_LINE and LineLengths().feed(octets)
 
 
 def _has_bare_cr(octets: bytes) -> bool:
@@ -118,7 +116,8 @@ def _decide_base64(
     is_whole: bool,
     delimiters: tuple[bytes, ...],
 ) -> Filter | None:
-    from pillarbox.mail.transfer import MAX_LINE, Base64Lines, LineLengths, canonical
+    from pillarbox.mail.filters import Fixed
+    from pillarbox.mail.transfer import Base64Lines, canonical
 
     if is_whole and leaf.kind.startswith("text/") and not leaf.is_attachment:
         text = _decoded(octets)
@@ -256,6 +255,8 @@ class _Text:
         if found == named:
             self._note("MIME-CHARSET", leaf.place, say("named {charset}", charset=found))
             return
+        from pillarbox.mail.filters import Convert, run
+
         what = say("converted from {charset} to UTF-8", charset=found)
         self._note("MIME-CHARSET", leaf.place, what)
         self._filters.append(Convert(found))
@@ -269,6 +270,8 @@ class _Text:
         is_plain = self._leaf.kind == "text/plain"
         others = text.translate(None, _NO_CONTROLS) if is_plain else b""
         if others or b"\0" in text or _has_bare_cr(text):
+            from pillarbox.mail.filters import Clean, run
+
             place = self._leaf.place
             self._note("BODY-CTRL", place, say("control characters are removed"))
             cleaner = Clean(is_plain=is_plain)
@@ -296,6 +299,8 @@ class _Text:
         if not filters:
             made = _with_html(leaf, self._octets, self._note, is_whole=is_whole)
             return made or _late(leaf, self._note, is_whole=is_whole, takes_8bit=self._takes_8bit)
+        from pillarbox.mail.filters import Chain, Fixed, run
+
         if not is_whole:
             return Chain(filters)
         done = run(filters, self._octets, is_whole=True)
@@ -318,8 +323,6 @@ def _find_wrong_charset(charset: str, octets: bytes, *, is_whole: bool) -> str |
     """Return the charset the octets are in, unless they are in the one that is named."""
     from codecs import getincrementaldecoder
 
-    from pillarbox.mail.charset import find_charset
-
     if charset not in {"", "us-ascii", "ascii", "unknown-8bit"}:
         try:
             getincrementaldecoder(charset)().decode(octets, is_whole)
@@ -327,10 +330,13 @@ def _find_wrong_charset(charset: str, octets: bytes, *, is_whole: bool) -> str |
             pass
         else:
             return charset
+    from pillarbox.mail.charset import find_charset
+
     return find_charset(octets, is_whole=is_whole)
 
 
 def _fill(leaf: Leaf, facts: RepairFacts, note: Callable[[str, str, str], None]) -> Filter:
+    from pillarbox.mail.filters import Fixed
     from pillarbox.mail.originate import format_date
 
     if leaf.type is None:
@@ -349,6 +355,7 @@ def _with_html(
     if leaf.place != "body" or leaf.kind != "text/html" or not is_whole or leaf.is_attachment:
         return None
     from pillarbox.mail.alternative import make_alternative
+    from pillarbox.mail.filters import Fixed
 
     made = make_alternative(leaf, octets)
     if made is None:

@@ -15,7 +15,10 @@ or encrypted is never touched.
 
 from __future__ import annotations
 
+from pillarbox.mail.body import repair_body
+from pillarbox.mail.header_repairs import HEADER_REPAIRS
 from pillarbox.mail.headers import HeaderSection
+from pillarbox.mail.rescue import rescue
 from pillarbox.text import say
 from pillarbox.value import Value
 
@@ -187,10 +190,6 @@ def repair(message: Message, facts: RepairFacts, changes: list[Change]) -> Messa
         DataError, MissingExtraError: As ``originate.add_missing_headers``.
 
     """
-    from pillarbox.mail.body import repair_body
-    from pillarbox.mail.header_repairs import HEADER_REPAIRS
-    from pillarbox.mail.rescue import rescue
-
     message = rescue(message, changes)
     start, rest = message.look_ahead()
     draft = Draft(message.headers, start, facts, changes)

@@ -10,62 +10,26 @@ from __future__ import annotations
 
 from binascii import b2a_base64, b2a_qp
 
+from pillarbox.mail.wire import MAX_LINE, LineLengths
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
-    "MAX_LINE",
     "Base64",
     "Base64Lines",
-    "LineLengths",
     "QuotedPrintable",
     "QuotedPrintableLines",
     "Watch",
     "canonical",
 ]
 
-MAX_LINE = 998  # octets without the line end (RFC 5322 2.1.1)
 # A line that goes on for longer is dealt with in pieces.
 _MAX_HELD = 1 << 16
 _HEX = b"0123456789ABCDEFabcdef"
 _CODED_LINE = 76  # RFC 2045 6.7, 6.8
 _LINE_OCTETS = 57  # what a line of base64 holds
-
-
-class LineLengths:
-    """Tell whether a line is over the limit, with a jump for each limit's worth of octets."""
-
-    __slots__ = ("_carry", "_has_cr", "_limit")
-
-    def __init__(self, limit: int = MAX_LINE) -> None:
-        self._limit = limit
-        self._has_cr = False  # the last octet was a CR
-        self._carry = 0  # octets of a line that has not ended
-
-    def feed(self, chunk: bytes) -> bool:
-        """Return whether a line that is too long has been seen in, or reaches into, the chunk."""
-        start = -self._carry
-        size = len(chunk)
-        if not size:
-            return False
-        rfind = chunk.rfind
-        limit = self._limit
-        while True:
-            # The last line end that the line may have: those in front of it are right, too.
-            end = start + limit + 1
-            newline = rfind(b"\n", max(start, 0), max(end, 0))
-            if newline >= 0:
-                start = newline + 1
-            elif end < size:
-                has_cr = chunk[end - 1] == 0x0D if end else self._has_cr
-                if chunk[end] != 0x0A or not has_cr:
-                    return True
-                start = end + 1
-            else:
-                self._carry = size - start
-                self._has_cr = chunk[-1] == 0x0D
-                return self._carry > limit and not self._has_cr
 
 
 def canonical(text: bytes) -> bytes:
@@ -110,7 +74,14 @@ class QuotedPrintable(_Held):
 
 
 def _encode_qp(text: bytes, is_line: bool) -> bytes:  # noqa: FBT001 - called with both
-    return canonical(b2a_qp(canonical(text), istext=True)) + (b"" if is_line else b"=\r\n")
+    coded = canonical(b2a_qp(canonical(text), istext=True))
+    if b"=20\r\n" in coded or b"=09\r\n" in coded or coded[-3:] in (b"=20", b"=09"):
+        # CPython forgets to count the blank that it encodes at the end of a line: 77 characters.
+        lines = coded.split(b"\r\n")
+        coded = b"\r\n".join(
+            line[:-3] + b"=\r\n" + line[-3:] if len(line) > _CODED_LINE else line for line in lines
+        )
+    return coded + (b"" if is_line else b"=\r\n")
 
 
 class Base64:

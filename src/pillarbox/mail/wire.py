@@ -5,12 +5,15 @@ This is the one place that makes it. What leaves ``LineEndings`` holds no CR or 
 and no NUL, so that every server, however it splits lines, sees one mail (SMTP smuggling,
 CVE-2023-51764 and its kin). ``DotStuffing`` comes behind it, for DATA only.
 
-Both work on a stream of chunks, in memory proportional to one chunk.
+``LineLengths`` tells whether a line is too long. All work on a stream of chunks, in memory
+proportional to one chunk.
 """
 
 from __future__ import annotations
 
-__all__ = ["DotStuffing", "LineEndings"]
+__all__ = ["MAX_LINE", "DotStuffing", "LineEndings", "LineLengths"]
+
+MAX_LINE = 998  # octets of a line without its end (RFC 5321 4.5.3.1.6, RFC 5322 2.1.1)
 
 
 class LineEndings:
@@ -80,3 +83,61 @@ class DotStuffing:
     def finish(self) -> bytes:
         """Return the dot that ends the content, on a line of its own whatever came before."""
         return b".\r\n" if self._is_at_line_start else b"\r\n.\r\n"
+
+
+class LineLengths:
+    """
+    Tell whether a line is over the limit.
+
+    Lines of one length, as encoders make them, are found by one slice of a chunk; in others there
+    is a jump for each limit's worth of octets.
+    """
+
+    __slots__ = ("_carry", "_has_cr", "_limit", "_period")
+
+    def __init__(self, limit: int = MAX_LINE) -> None:
+        self._limit = limit
+        self._has_cr = False  # the last octet was a CR
+        self._carry = 0  # octets of a line that has not ended
+        self._period = 0  # from one line end to the next, as it was last; 0: nobody knows
+
+    def feed(self, chunk: bytes) -> bool:
+        """Return whether a line that is too long has been seen in, or reaches into, the chunk."""
+        return bool(chunk) and not self._is_regular(chunk) and self._jump(chunk)
+
+    def _is_regular(self, chunk: bytes) -> bool:
+        """Tell whether a line end stands wherever the last lines' length wants one, at least."""
+        period = self._period
+        first = period - 1 - self._carry
+        if first < 0:
+            return False
+        ends = chunk[first::period]
+        if not ends or ends.count(b"\n") != len(ends):
+            return False
+        self._carry = len(chunk) - 1 - chunk.rfind(b"\n")
+        self._has_cr = chunk[-1] == 0x0D
+        return True
+
+    def _jump(self, chunk: bytes) -> bool:
+        start = -self._carry
+        size = len(chunk)
+        last = chunk.rfind(b"\n")
+        period = last - chunk.rfind(b"\n", 0, max(last, 0))
+        self._period = period if last > 0 and period <= self._limit else 0
+        rfind = chunk.rfind
+        limit = self._limit
+        while True:
+            # The last line end that the line may have: those in front of it are right, too.
+            end = start + limit + 1
+            newline = rfind(b"\n", max(start, 0), max(end, 0))
+            if newline >= 0:
+                start = newline + 1
+            elif end < size:
+                has_cr = chunk[end - 1] == 0x0D if end else self._has_cr
+                if chunk[end] != 0x0A or not has_cr:
+                    return True
+                start = end + 1
+            else:
+                self._carry = size - start
+                self._has_cr = chunk[-1] == 0x0D
+                return self._carry > limit and not self._has_cr
