@@ -183,6 +183,23 @@ def test_sender_remembers_who_made_it():
     assert finish("host h\nauto_from").where("from") == "auto_from"
 
 
+OWN_SENDERS = [
+    # text, -f, the sender, the account's own
+    ("host h\nfrom a@x", None, "a@x", "a@x"),
+    ("host h\nfrom a@x", "root", "root", "a@x"),
+    ("host h\nfrom *@x", "f@x", "f@x", "*@x"),
+    ("host h", "f@x", "f@x", ""),
+    ("host h\nauto_from on\nfrom a@x", None, "me", "a@x"),
+]
+
+
+@pytest.mark.parametrize(("text", "option", "sender", "own"), OWN_SENDERS)
+def test_own_sender_survives_the_callers(text, option, sender, own):
+    """What the account itself has under ``from`` is kept, whatever ``-f`` says."""
+    account = finish(text, {} if option is None else {"from": option})
+    assert (account.from_, account.own_sender) == (sender, own)
+
+
 def test_missing_sender_explains_the_pattern():
     """The pattern that gave no sender is named with its line."""
     account = finish("host h\nfrom *@x", header="h@y")

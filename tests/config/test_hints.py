@@ -5,7 +5,7 @@ import time
 import pytest
 
 from pillarbox.config import hints
-from pillarbox.config.hints import Hint, find_hint
+from pillarbox.config.hints import Hint, demands_login_as_sender, find_hint, limits_of
 
 ALIYUN = "smtp.qiye.aliyun.com"
 
@@ -179,3 +179,38 @@ def test_hint_is_a_value():
     """Two hints of the same content are equal, so that one is told once."""
     assert Hint("p", "no", "c", "f") == Hint("p", "no", "c", "f")
     assert len({Hint("p", "no", "c", "f"), Hint("p", "no", "c", "f")}) == 1
+
+
+DEMANDS = [
+    # host, greeting, whether only the login may be the sender
+    ("smtp.qq.com", "", True),
+    ("SMTP.163.com.", "", True),
+    (ALIYUN, "", True),
+    ("relay.example.org", "220 smtp.aliyun-inc.com AliMail", True),
+    ("smtp.gmail.com", "", False),
+    ("mail.example.org", "220 mail.example.org ESMTP", False),
+    ("xsmtp.qq.com", "", False),
+    ("smtp.qq.com.example.org", "", False),
+    ("", "", False),
+]
+
+
+@pytest.mark.parametrize(("host", "greeting", "expected"), DEMANDS)
+def test_which_provider_takes_the_login_only(host, greeting, expected):
+    """A known provider is known by its host or its greeting; no other demands anything."""
+    assert demands_login_as_sender(host, greeting) is expected
+
+
+@pytest.mark.parametrize("host", ["smtp.gmail.com", "SMTP.Gmail.com."])
+def test_limits_of_a_provider(host):
+    """What a provider publishes, in numbers; notes and flags are none."""
+    limits = limits_of(host)
+    assert limits["message_bytes"] == 35_882_577
+    assert limits["recipients_per_message"] == 100
+    assert all(type(value) is int and value > 0 for value in limits.values())
+
+
+@pytest.mark.parametrize("host", ["mail.example.org", "smtp.163.com", ""])
+def test_no_limits_are_made_up(host):
+    """Who publishes none, or is unknown, has none."""
+    assert limits_of(host) == {}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillarbox.errors import DataError, MissingExtraError
-from pillarbox.mail.address import Mailbox, parse_address_list, parse_mailbox
+from pillarbox.mail.address import Mailbox, is_local, parse_address_list, parse_mailbox
 
 MAILBOXES = [
     # text, local-part, domain
@@ -312,3 +312,34 @@ def test_missing_idna_package_names_the_extra(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(MissingExtraError, match=r"pillarbox\[idn\]"):
         _ = parse_mailbox("joe@bücher.example").domain_ascii
+
+
+# -- addresses of this computer ------------------------------------------------------------------
+
+LOCAL = [
+    # text, the name of this computer, whether it is local
+    ("root", "", True),
+    ("root@localhost", "", True),
+    ("root@web01", "", True),
+    ("root@LOCALHOST.localdomain", "", True),
+    ("root@nas.local", "", True),
+    ("root@nas.LAN", "", True),
+    ("root@db.corp.internal", "", True),
+    ("root@box.home.arpa", "", True),
+    ("root@web01.example.org", "WEB01.example.org", True),
+    ("root@web01.example.org", "web01", False),
+    ("root@web01.example.org", "", False),
+    ("root@example.org", "web01.example.org", False),
+    ("root@local.example", "", False),
+    ("root@notlocal.example", "", False),
+    ("root@xlan.example", "", False),
+    ("root@[192.0.2.1]", "", False),
+    ("root@[IPv6:::1]", "", False),
+    ("用户@例子.广告", "", False),
+]
+
+
+@pytest.mark.parametrize(("text", "host", "expected"), LOCAL)
+def test_tells_what_means_something_here_only(text, host, expected):
+    """No stranger can answer a name without a domain, or of one that every network has."""
+    assert is_local(parse_mailbox(text), host) is expected

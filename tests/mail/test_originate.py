@@ -18,6 +18,7 @@ from pillarbox.mail.headers import read_header_section
 from pillarbox.mail.originate import (
     HeaderWishes,
     add_missing_headers,
+    blind_copy_field,
     format_date,
     make_message_id,
     recipient_fields,
@@ -213,3 +214,19 @@ RECIPIENTS = [
 def test_finds_the_recipient_fields(text, values):
     """To, Cc and Bcc; or the Resent fields of the latest resending (RFC 5322 3.6.6)."""
     assert recipient_fields(section(text)) == values
+
+
+BLIND = [
+    ("joe@example.org", "Bcc: joe@example.org\r\n"),
+    ("joe@bücher.example", "Bcc: joe@xn--bcher-kva.example\r\n"),
+    ("jörg@example.org", "Bcc: jörg@example.org\r\n"),
+    ('"a, b"@example.org', 'Bcc: "a, b"@example.org\r\n'),
+]
+
+
+@pytest.mark.parametrize(("address", "raw"), BLIND)
+def test_blind_copy_names_the_one_it_is_for(address, raw):
+    """One field with one address, in ASCII where there is such a form (RFC 5322 3.6.3)."""
+    field = blind_copy_field(parse_mailbox(address))
+    assert field.raw.decode() == raw
+    assert field.key == b"bcc"

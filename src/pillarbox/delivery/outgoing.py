@@ -284,27 +284,46 @@ def _again(
     """Return what gives a new reader of the rest of a body at each call; blocks to keep it."""
     if rest is None:
         return lambda: None
-    from os import pread
+    from os import dup
     from tempfile import TemporaryFile
 
-    # Not checked: it lives as long as a reader of it, and has no name that could be left over.
-    kept = TemporaryFile()  # noqa: SIM115
-    while chunk := rest(1 << 16):
-        kept.write(chunk)
-    kept.flush()
+    with TemporaryFile() as file:
+        while chunk := rest(1 << 16):
+            file.write(chunk)
+        file.flush()
+        kept = _Kept(dup(file.fileno()))
 
     def reader() -> Callable[[int], bytes]:
         place = 0
 
         def read(size: int) -> bytes:
             nonlocal place
-            chunk = pread(kept.fileno(), size, place)
+            chunk = kept.read_at(place, size)
             place += len(chunk)
             return chunk
 
         return read
 
     return reader
+
+
+class _Kept:
+    """A file without a name, which lives as long as a reader of it: nothing can be left over."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __del__(self) -> None:
+        from os import close
+
+        close(self._descriptor)
+
+    def read_at(self, place: int, size: int) -> bytes:
+        from os import pread
+
+        return pread(self._descriptor, size, place)
 
 
 def _for(envelope: Envelope, paths: tuple[Mailbox, ...], sender: Mailbox | None = None) -> Envelope:

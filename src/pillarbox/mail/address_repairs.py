@@ -196,7 +196,8 @@ def repair_to(draft: Draft) -> None:
     named = [mailbox for field in fields for mailbox in _read(read_raw(field))]
     if not named:
         is_group = all(";" in field.value or not field.value for field in fields)
-        if len(facts.recipients) == 1 and is_group:
+        # What cannot be read names nobody, either; a group of nobody is somebody's wish.
+        if len(facts.recipients) == 1 or (not is_group and _may_be_named(draft)):
             draft.change("HDR-TO-UNDISCLOSED", "To", say("the recipient is named"))
             _name_recipients(draft, fields)
     elif all(is_local(mailbox, facts.host) for mailbox in named) and _may_be_named(draft):
@@ -248,7 +249,8 @@ def _encoded(item: str) -> str | None:
     found = _read(bracket + tail)
     if len(found) != 1 or not (found[0].domain or item.isascii()):
         return None
-    return format_mailbox_field(_name_of(item, found[0]), _wire(found[0]))
+    name = honest_name(_name_of(item, found[0]), found[0])
+    return format_mailbox_field(name, _wire(found[0]))
 
 
 def _split(value: str) -> list[str]:

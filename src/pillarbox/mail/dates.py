@@ -111,8 +111,13 @@ def _length(year: int, month: int) -> int:
 
 def _without_comments(value: str) -> str:
     depth, kept = 0, []
+    is_escaped = False
     for char in value:
-        if char == "(":
+        if is_escaped:
+            is_escaped = False
+        elif depth and char == "\\":
+            is_escaped = True
+        elif char == "(":
             depth += 1
         elif char == ")" and depth:
             depth -= 1

@@ -75,6 +75,7 @@ def _look_at_origin(draft: Draft) -> None:
 def _drop_doubles(draft: Draft) -> None:
     seen: dict[bytes, HeaderField] = {}
     kept: list[HeaderField] = []
+    more: dict[bytes, list[HeaderField]] = {}
     for field in draft.headers.fields:
         first = seen.get(field.key)
         is_single = field.key in _ONCE and not draft.guards(field.key)
@@ -83,12 +84,15 @@ def _drop_doubles(draft: Draft) -> None:
             kept.append(field)
             continue
         if field.key in (b"to", b"cc"):
-            # Nobody is lost: who stands in the second stands in the first now.
-            merged = f"{read_raw(first).rstrip(', ')}, {read_raw(field)}"
-            both = HeaderField(first.name, first.name + b": " + merged.encode() + b"\r\n")
-            kept[kept.index(first)] = seen[field.key] = both
+            more.setdefault(field.key, []).append(field)
         rule = "HDR-FROM-MULTI" if field.key == b"from" else "HDR-DUP"
         draft.change(rule, _name(field), say("the first is kept"))
+    for key, fields in more.items():
+        # Nobody is lost: who stands in the second stands in the first now.
+        values = (read_raw(field).strip(", ") for field in (seen[key], *fields))
+        merged = ", ".join(value for value in values if value)
+        raw = seen[key].name + b": " + merged.encode() + b"\r\n"
+        kept[kept.index(seen[key])] = HeaderField(seen[key].name, raw)
     if len(kept) != len(draft.headers.fields):
         draft.headers = HeaderSection(tuple(kept))
 
@@ -246,7 +250,7 @@ def _encoded(field: HeaderField) -> bytes:
 def _encoded_parameters(field: HeaderField) -> HeaderField | None:
     """Return a MIME field with its raw parameters as RFC 2231 has them."""
     pieces = []
-    for number, piece in enumerate(read_raw(field).split(";")):
+    for number, piece in enumerate(_parameters(read_raw(field))):
         text = piece.strip()
         name, equals, value = text.partition("=")
         if number and equals and not value.isascii():
@@ -259,6 +263,18 @@ def _encoded_parameters(field: HeaderField) -> HeaderField | None:
             return None
         pieces.append(text)
     return make_field(field.name, "; ".join(pieces))
+
+
+def _parameters(value: str) -> list[str]:
+    """Split a MIME field at its semicolons, those in quotes excepted."""
+    pieces, is_quoted = [""], False
+    for char in value:
+        is_quoted ^= char == '"'
+        if char == ";" and not is_quoted:
+            pieces.append("")
+        else:
+            pieces[-1] += char
+    return pieces
 
 
 def _complete(draft: Draft) -> None:

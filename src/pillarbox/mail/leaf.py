@@ -131,6 +131,8 @@ def _decide_base64(
             and not _is_shifted(leaf)
         ):
             leaf.set_encoding("7bit")
+            if leaf.type is None:
+                leaf.set_type(ContentType("text/plain", (("charset", "us-ascii"),)))
             note("MIME-B64-ASCII", leaf.place, say("decoded"))
             return _with_html(leaf, canonical(text), note, is_whole=True) or Fixed(canonical(text))
         if not LineLengths(76).feed(octets):
