@@ -1,5 +1,6 @@
 """
-Django's mail through pillarbox: ``EMAIL_BACKEND = "pillarbox.django.EmailBackend"``.
+Django's mail through pillarbox: ``EMAIL_BACKEND = "pillarbox.django.EmailBackend"``, or from
+Django 6.1 on ``MAILERS = {"default": {"BACKEND": "pillarbox.django.EmailBackend"}}``.
 
 ``PILLARBOX_ACCOUNT`` and ``PILLARBOX_CONFIG`` in the settings name another account or
 configuration than the usual one. Django writes the message; its account, its repair and its
@@ -44,7 +45,8 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc] # Django has no type
         config: str | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(fail_silently=fail_silently, **options)
+        super().__init__(**options)
+        self._is_silent = fail_silently  # Django 6.1 does not want to hear of it any more
         name = account or getattr(settings, "PILLARBOX_ACCOUNT", None)
         path = config or getattr(settings, "PILLARBOX_CONFIG", None)
         self._choice = Choice(os.environ, name, None if path is None else os.fspath(path))
@@ -70,11 +72,11 @@ class EmailBackend(BaseEmailBackend):  # type: ignore[misc] # Django has no type
                 sent += 1
             except PillarboxError as exc:
                 failure = failure or exc
-        if failure is not None and not self.fail_silently:
+        if failure is not None and not self._is_silent:
             raise failure
         return sent
 
     def _send(self, message: Any) -> None:
-        octets = message.message().as_bytes(linesep="\r\n")
+        octets = message.message().as_bytes()
         outcome = forward(octets, message.from_email, message.recipients(), self._choice)
         result_of(outcome).raise_for_failure()
