@@ -1,7 +1,7 @@
 """
-Django's mail through pillarbox: ``EMAIL_BACKEND = "pillarbox.django.EmailBackend"``, or from
-Django 6.1 on ``MAILERS = {"default": {"BACKEND": "pillarbox.django.EmailBackend"}}``.
+Django's mail through pillarbox: ``EMAIL_BACKEND = "pillarbox.django.EmailBackend"``.
 
+From Django 6.1 on it is ``MAILERS = {"default": {"BACKEND": "pillarbox.django.EmailBackend"}}``.
 ``PILLARBOX_ACCOUNT`` and ``PILLARBOX_CONFIG`` in the settings name another account or
 configuration than the usual one. Django writes the message; its account, its repair and its
 delivery are those of every other mail of this computer.
