@@ -40,7 +40,7 @@ def test_importing_the_package_loads_nothing():
 def test_a_name_that_is_not_there():
     """It is said as for every module."""
     with pytest.raises(AttributeError, match="no attribute 'sned'"):
-        pillarbox.sned  # noqa: B018
+        pillarbox.sned  # noqa: B018 (looking it up is the test)
     for name in pillarbox.__all__:
         assert getattr(pillarbox, name) is not None
 
@@ -57,6 +57,15 @@ def test_sends_a_text(peer, config):
     assert (recipient.address, recipient.action) == ("to@example.org", "delivered")
     assert (recipient.reply, recipient.reason) == ("250 taken", "")
     result.raise_for_failure()
+
+
+def test_blind_recipients_alone_are_named_to_nobody(peer, config):
+    """Attack on privacy: a repair would name colleagues where To is missing on purpose."""
+    blind = ["anna@example.org", "bert@example.org"]
+    assert pillarbox.send((), "s", "t", bcc=blind, config=config).is_delivered
+    received = peer.last()
+    assert received.recipients == blind
+    assert not any(address.encode() in received.content for address in blind)
 
 
 def test_sends_all_that_a_message_has(peer, config, tmp_path):

@@ -61,6 +61,15 @@ def test_sends_what_django_writes(peer):
     assert [part.get_filename() for part in arrived.iter_attachments()] == ["a.txt"]
 
 
+def test_blind_recipients_alone_are_named_to_nobody(peer):
+    """Django writes no To then, and none is made."""
+    blind = ["anna@example.org", "bert@example.org"]
+    assert mail.EmailMessage("s", "t", "app@example.org", bcc=blind).send() == 1
+    received = peer.last()
+    assert received.recipients == blind
+    assert not any(address.encode() in received.content for address in blind)
+
+
 def test_sends_several_and_counts_them(peer):
     """One that fails does not keep the others from being sent; the failure is told."""
     peer.refused["no@example.org"] = "550 no"

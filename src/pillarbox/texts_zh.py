@@ -681,6 +681,7 @@ TEXTS: dict[str, str] = {
     "it is now {text}": "现在是 {text}",
     "only the name is encoded now": "现在只对名称编码",
     "the first address is kept": "保留第一个地址",
+    "the addresses of all are in the first now": "所有地址都并入第一个",
     "the name is dropped": "删去名称",
     "the name is encoded": "对名称编码",
     "the name is now {name}": "名称现在是 {name}",

@@ -72,6 +72,23 @@ def test_a_mail_is_left_as_it_is_on_demand(mails):
         assert received.body == "正文\r\n".encode()
 
 
+def test_an_account_can_want_its_mail_left_alone(peer, tmp_path):
+    """With repair off in the file, even what was done before the account was known is undone."""
+    peer.received.clear()
+    path = tmp_path / "rc"
+    text = f"account default\nhost 127.0.0.1\nport {peer.port}\nfrom me@example.org\nrepair off\n"
+    path.write_text(text)
+    path.chmod(0o600)
+    mail = b"-e To: a@b.example\nSubject: x\n\ny\n"
+    options = ["-C", str(path), "-v", "-t", "--", "to@example.org"]
+    result = call_program("msmtp", options, mail)
+    assert result.exit_code == 0, result.err
+    assert "repaired:" not in result.out
+    received = peer.last()
+    assert received.recipients == ["to@example.org"]
+    assert received.body == mail.replace(b"\n", b"\r\n")
+
+
 def test_a_header_that_echo_broke_names_the_recipients(mails):
     """What ``echo -e`` of dash leaves is removed before -t looks for recipients."""
     (received,) = mails(b"-e To: a@b.example\nSubject: x\n\ny\n", "-t", to=())

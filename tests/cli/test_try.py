@@ -370,6 +370,16 @@ def wait_for_end(pid):
 # -- texts -----------------------------------------------------------------------------------------
 
 
+def test_a_repair_is_shown_once(tmp_path):
+    """However many parts of a mail it was done in; what the log says besides is passed over."""
+    log = tmp_path / "log"
+    log.write_text(
+        "t repair=MIME-CTE place=a\nt repair=MIME-CTE place=b\nt host=x\nt repair=NEW x\n"
+    )
+    assert [rule.id for rule in try_._repairs(str(log))] == ["MIME-CTE"]
+    assert list(try_._repairs(str(tmp_path / "none"))) == []
+
+
 def test_texts_have_the_same_keys_and_places():
     """What is said in one language can be said in the other, with the same facts."""
     formatter = string.Formatter()

@@ -72,6 +72,21 @@ def test_statuses_in_the_order_of_the_envelope(puppet):
     assert outcome.exit_code == 75
 
 
+class Fickle(Puppet):
+    """A server that takes a recipient the first time only."""
+
+    def _say(self, stream, line):
+        self.replies["RCPT"] = "250 ok" if self.commands.count(line) < 2 else "550 no more"
+        return super()._say(stream, line)
+
+
+def test_a_recipient_that_is_named_twice_has_a_status_for_each_time():
+    """Duplicates are kept, and so is what became of each."""
+    with Fickle() as puppet:
+        outcome = send(account(puppet.port), to=(TO, ME, TO))
+    assert [status.action for status in outcome.statuses] == [DELIVERED, DELIVERED, BOUNCED]
+
+
 @pytest.mark.parametrize("pieces", [1, 7, 1000])
 def test_message_that_comes_in_pieces(pieces):
     """However the mail comes in, it goes out whole."""

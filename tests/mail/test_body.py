@@ -69,7 +69,6 @@ GOOD = [
     MIXED + b"no close\n--b\n\none\n",
     MIXED + b"--b\nContent-Type: multipart/alternative; boundary=bb\n\n--bb\n\nx\n--bb--\n--b--\n",
     MIME + b"Content-Type: multipart/mixed\n\n\x1b[1m no boundary\n",
-    MIME + b"Content-Type: multipart/signed; boundary=b\n\n--b\n\n\x1b[1mx\n--b--\n",
     PLAIN + b"us-ascii\n\n" + b"x" * 998 + b"\n",
     PLAIN + b"iso-2022-jp\n\n\x1b$B%F\x1b(B\n",
 ]
@@ -287,6 +286,14 @@ def test_a_dkim_signature_makes_the_body_untouchable():
     """What would have been changed is left, and noted once."""
     mail = b"DKIM-Signature: v=1; h=from\n\n\x1b[1m" + GBK.encode()
     assert repaired(mail) == (wire(mail), ["SIGNED"])
+
+
+def test_what_a_signed_mail_keeps_is_told():
+    """Even where it is no more than a colour."""
+    mail = MIME + b"Content-Type: multipart/signed; boundary=b\n\n--b\n\n\x1b[1mx\n--b--\n"
+    assert repaired(mail) == (wire(mail), ["SIGNED"])
+    mail = mail.replace(b"\x1b[1m", b"")
+    assert repaired(mail) == (wire(mail), [])
 
 
 def test_control_codes_cannot_make_a_delimiter():

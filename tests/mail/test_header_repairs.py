@@ -165,6 +165,9 @@ NEEDED = [
      "Reply-To: bob@test.example\nFrom: Bob <tim@example.org>\n"),
     ("HDR-FROM-ACCOUNT", "From", "From: Bob <bob@test.example>\nReply-To: x@y.example\n",
      "From: Bob <tim@example.org>\nReply-To: x@y.example\n"),
+    # All who wrote it are answered; nobody can answer who is local.
+    ("HDR-FROM-ACCOUNT", "From", "From: bob@test.example, root, ann@example.com\n",
+     "Reply-To: bob@test.example, ann@example.com\nFrom: tim@example.org\n"),
 
     ("HDR-FROM-NAMEADDR", "From", 'From: "tim@example.org" <tim@example.org>\n',
      "From: tim@example.org\n"),
@@ -338,6 +341,7 @@ FIRST_LINES = [
     (b"x" * 60 + b"\n", "web01: " + "x" * 60),
     (b"x" * 61 + b"\n", "web01: " + "x" * 60 + " ..."),
     (b"word " * 20, "web01: " + "word " * 11 + "word ..."),
+    (b"\x1b[1m\x1b[31mred\x1b[0m alert\n", "web01: red alert"),
 ]
 
 
@@ -358,16 +362,29 @@ STRANGERS = [
     ("To: undisclosed-recipients:;\n", (KIM, TIM), "To: undisclosed-recipients:;\n"),
     ("", (KIM, ANN), ""),
     ("", (), ""),
-    # Colleagues of the sender know each other.
-    ("", (KIM, TIM), "To: kim@example.org, tim@example.org\n"),
-    ("To: root\n", (KIM, TIM), "To: kim@example.org, tim@example.org\n"),
+    # Where a person wrote, colleagues are blind recipients as well.
+    ("", (KIM, TIM), ""),
+    ("To: root\n", (KIM, TIM), "To: root\n"),
 ]
 
 
 @pytest.mark.parametrize(("given", "to", "expected"), STRANGERS)
 def test_strangers_are_not_named_to_each_other(given, to, expected):
-    """A repair tells nobody who else got the mail, colleagues excepted."""
+    """A repair tells nobody who else got the mail."""
     assert repaired("To", given, to=to)[0] == expected
+
+
+@pytest.mark.parametrize("given", ["", "To: root\n", "To: root, admin\nCc: ops@localhost\n"])
+def test_a_program_writes_to_colleagues_by_name(given):
+    """Colleagues of the sender to whom a program writes are named to each other."""
+    octets = f"From: root\n{given}Subject: x\n".encode()
+    named = b"To: kim@example.org, tim@example.org\r\n"
+    once = steps(octets, to=(KIM, TIM)).headers.wire_form()
+    assert once.count(named) == 1
+    assert b"Cc:" not in once
+    assert steps(once, to=(KIM, TIM)).headers.wire_form() == once
+    assert named not in steps(octets, to=(KIM, ANN)).headers.wire_form()
+    assert named not in steps(octets + b"Bcc: tim@example.org\n", to=(KIM, TIM)).headers.wire_form()
 
 
 @pytest.mark.parametrize("field", ["Bcc: kim@example.org\n", "resent-bcc : kim@example.org\n"])
@@ -447,6 +464,26 @@ def test_from_counts_as_signed_always():
     assert b"Subject: \xfc\r\n" in output
     assert b"Date: Tue, 24 Nov 2026 11:00:00 +0000\r\n" in output
     assert b"X-A: =?utf-8?B?w7w=?=\r\n" in output
+
+
+def test_a_signed_cc_is_not_dropped_for_a_local_to():
+    """To and Cc are put right together or not at all."""
+    octets = b"DKIM-Signature: h=From:Cc; b=x\nFrom: root\nTo: root\nCc: root\n"
+    output = steps(octets).headers.wire_form()
+    assert b"To: root\r\nCc: root\r\n" in output
+
+
+def test_an_empty_date_leaves_no_original():
+    """There is nothing to keep of it."""
+    assert repaired("Date", "Date:\n") == (NOW, ["HDR-DATE-INVALID"])
+
+
+def test_doubled_recipients_are_told_of_as_they_are_merged():
+    """What is said is what was done."""
+    draft = steps(with_fields("To", "To: a@b.example\nTo: c@d.example\n"))
+    assert "in the first now" in draft.changes[0].what
+    draft = steps(with_fields("Subject", "Subject: a\nSubject: b\n"))
+    assert "is kept" in draft.changes[0].what
 
 
 # -- Attack: header injection ----------------------------------------------------------------------

@@ -430,6 +430,21 @@ def test_what_dkim_signed_stays_as_it_is(mail, facts):
     assert [field.split() for field in after] == [field.split() for field in before]
 
 
+def test_signed_fields_that_are_left_alone_are_told():
+    """One line names the fields that would have been changed, and no other."""
+    head = (
+        "DKIM-Signature: h=From:To:Subject:Date; b=x\nFrom: Tim <tim@example.org>\n"
+        "To: ann@example.com\nSubject: 测试\nDate: x\nMessage-ID: <1@example.org>\n"
+        "X-A: 测\n\ntext\n"
+    )
+    _, changes = sent(head.encode(), facts_of())
+    assert "HDR-LINE" in rules(changes)  # X-A is not signed
+    (told,) = [change for change in changes if change.rule == "SIGNED"]
+    assert told.place == "Date, Subject"
+    _, changes = sent(head.replace("测试", "x").replace(" x\nM", " {}\nM").encode(), facts_of())
+    assert [change.place for change in changes if change.rule == "SIGNED"] == ["Date"]
+
+
 @pytest.mark.parametrize("kind", ["multipart/signed", "multipart/encrypted"])
 def test_what_a_person_signed_stays_as_it_is(kind):
     """The body of signed mail is not touched, whatever is in it."""

@@ -10,7 +10,7 @@ Sending one mail now, from an account and a message to a status for each recipie
 from __future__ import annotations
 
 from pillarbox.config.secrets import find_secret
-from pillarbox.delivery.attempt import Connection
+from pillarbox.delivery.attempt import Connection, Mail
 from pillarbox.delivery.outgoing import outgoing_mails, with_allowed_sender
 from pillarbox.delivery.policy import apply_hint, exit_code_of
 from pillarbox.delivery.route import Route
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pillarbox.config.account import Account
     from pillarbox.config.hints import Hint
-    from pillarbox.delivery.attempt import Mail
     from pillarbox.mail.envelope import Envelope
     from pillarbox.mail.message import Message
     from pillarbox.mail.repair import Change
@@ -196,7 +195,6 @@ class _Counter:
         """Return the mail with its content counted from here on."""
         if not self._is_counting:
             return mail
-        from pillarbox.delivery.attempt import Mail
         from pillarbox.mail.message import Content
 
         content = mail.content

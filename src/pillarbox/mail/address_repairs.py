@@ -62,7 +62,7 @@ def repair_from(draft: Draft) -> None:
         return
     value, found = _originators(draft, field)
     if not found:
-        _take_account(draft, field, value, None, "HDR-FROM-NODOMAIN")
+        _take_account(draft, field, value, [], "HDR-FROM-NODOMAIN")
         return
     if len(found) > 1 and draft.first(b"sender") is not None:
         return  # RFC 5322 3.6.2: several authors, and the one who sent it
@@ -71,13 +71,13 @@ def repair_from(draft: Draft) -> None:
     sender = draft.facts.sender
     if is_local(mailbox, draft.facts.host):
         draft.is_machine = True
-        _take_account(draft, field, name, mailbox, "HDR-FROM-NODOMAIN")
+        _take_account(draft, field, name, [mailbox], "HDR-FROM-NODOMAIN")
     elif (
         sender is not None
         and str(mailbox).lower() != str(sender).lower()
         and draft.facts.demands_sender()
     ):
-        _take_account(draft, field, name, mailbox, "HDR-FROM-ACCOUNT")
+        _take_account(draft, field, name, found, "HDR-FROM-ACCOUNT")
     else:
         if len(found) > 1:
             draft.change("HDR-FROM-MULTI", "From", say("the first address is kept"))
@@ -146,20 +146,17 @@ def honest_name(name: str, mailbox: Mailbox) -> str:
 
 
 def _take_account(
-    draft: Draft, field: HeaderField, name: str, old: Mailbox | None, rule: str
+    draft: Draft, field: HeaderField, name: str, old: list[Mailbox], rule: str
 ) -> None:
     """Put the account's address into From, and keep what stood there for a reader."""
     facts = draft.facts
     if facts.sender is None or is_local(facts.sender):
         return
-    if old is None:
-        shown = name
-        name = ""
+    if old:
+        shown = str(old[0]) if old[0].domain else f"{old[0]}@{facts.host}"
     else:
-        shown = str(old)
-        if not old.domain:
-            shown += f"@{facts.host}"
-    if not name and old is not None and rule == "HDR-FROM-NODOMAIN":
+        shown, name = name, ""
+    if not name and old and rule == "HDR-FROM-NODOMAIN":
         name = shown
     full_name = " ".join(facts.wishes.full_name.split())
     name = honest_name(name, facts.sender) or honest_name(full_name, facts.sender)
@@ -168,9 +165,10 @@ def _take_account(
     what = say("{old} became {new}", old=printable(shown, 200), new=str(facts.sender))
     draft.change(rule, "From", what)
     draft.put(field, make_field(field.name, format_mailbox_field(name, _wire(facts.sender))))
-    if old is not None and rule == "HDR-FROM-ACCOUNT":
+    if rule == "HDR-FROM-ACCOUNT":
         if draft.first(b"reply-to") is None and not draft.guards(b"reply-to"):
-            draft.add(make_field(b"Reply-To", _wire(old)))
+            answered = [mailbox for mailbox in old if not is_local(mailbox, facts.host)]
+            draft.add(make_field(b"Reply-To", ", ".join(map(_wire, answered))))
     elif draft.first(b"x-original-from") is None and shown:
         from pillarbox.mail.encoded_word import encode_unstructured
 
@@ -187,7 +185,7 @@ def repair_to(draft: Draft) -> None:
     fields = [field for field in draft.headers.fields if field.key in (b"to", b"cc")]
     if facts.wishes.set_to != "off" or not facts.recipients or draft.guards(b"to"):
         return
-    if any(map(is_local, facts.recipients)):
+    if any(map(is_local, facts.recipients)) or any(draft.guards(field.key) for field in fields):
         return
     if not fields:
         if _may_be_named(draft):
@@ -212,13 +210,14 @@ def _may_be_named(draft: Draft) -> bool:
     """
     Tell whether all recipients may see each other.
 
-    Strangers must not learn of each other through a repair: one who is alone may be named, and
-    colleagues of the sender.
+    Nobody must learn of another through a repair: one who is alone may be named, and colleagues
+    of the sender to whom a program writes. Where a person wrote, or a mail program for him, a
+    missing To is a wish: all were blind recipients.
     """
     facts = draft.facts
     if len(facts.recipients) == 1:
         return True
-    if draft.had_bcc or facts.sender is None:
+    if draft.had_bcc or not draft.is_machine or facts.sender is None:
         return False
     domains = {mailbox.domain.lower() for mailbox in facts.recipients}
     return domains == {facts.sender.domain.lower()}

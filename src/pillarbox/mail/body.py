@@ -40,8 +40,6 @@ def repair_body(
     notes: list[tuple[str, str, str]] = []
 
     def note(rule: str, place: str, what: str) -> None:
-        if rule == "BODY-CTRL" and top.kind in SIGNED_KINDS:
-            return  # somebody has signed that
         if (rule, place, what) not in notes:
             notes.append((rule, place, what))
             if not is_signed:

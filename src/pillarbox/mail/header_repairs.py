@@ -21,6 +21,7 @@ from pillarbox.mail.dates import is_mail_date, read_date
 from pillarbox.mail.headers import HeaderField, HeaderSection
 from pillarbox.mail.originate import HeaderWishes, add_missing_headers, format_date
 from pillarbox.mail.reply import printable
+from pillarbox.mail.wire import MAX_LINE
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -43,8 +44,6 @@ _LEFT_ALONE = frozenset(
     b" authentication-results return-path message-id date references in-reply-to mime-version"
     b" content-transfer-encoding".split()
 )
-_MAX_LINE = 998  # RFC 5322 2.1.1
-
 _AHEAD_S = 3 * 3600.0
 _OLD_S = 48 * 3600.0
 
@@ -86,7 +85,8 @@ def _drop_doubles(draft: Draft) -> None:
         if field.key in (b"to", b"cc"):
             more.setdefault(field.key, []).append(field)
         rule = "HDR-FROM-MULTI" if field.key == b"from" else "HDR-DUP"
-        draft.change(rule, _name(field), say("the first is kept"))
+        what = say("the addresses of all are in the first now")
+        draft.change(rule, _name(field), what if field.key in more else say("the first is kept"))
     for key, fields in more.items():
         # Nobody is lost: who stands in the second stands in the first now.
         values = (read_raw(field).strip(", ") for field in (seen[key], *fields))
@@ -126,7 +126,7 @@ def _repair_date(draft: Draft) -> None:
     date = format_date(found if found is not None and is_recent else now)
     draft.change(rule, "Date", say("{old} became {new}", old=printable(value, 100), new=date))
     draft.put(field, make_field(field.name, date))
-    if not is_recent and draft.first(b"x-original-date") is None:
+    if value and not is_recent and draft.first(b"x-original-date") is None:
         from pillarbox.mail.encoded_word import encode_unstructured
 
         raw = encode_unstructured("X-Original-Date", value)
@@ -198,6 +198,10 @@ def _made_subject(draft: Draft) -> str:
         from pillarbox.mail.charset import find_charset, to_text
 
         start = draft.body_start[:4096]
+        if b"\x1b" in start:
+            from pillarbox.mail.terminal import without_terminal_codes
+
+            start = without_terminal_codes(start)
         text = to_text(start, find_charset(start, is_whole=False) or "utf-8")
         for line in text.splitlines():
             words = "".join(c if c.isprintable() else " " for c in line).split()
@@ -226,55 +230,26 @@ def _repair_lines(draft: Draft) -> None:
 
 def encoded_field(field: HeaderField) -> HeaderField:
     """Return a field in ASCII and in lines of at most 998 octets; the same if it is so already."""
-    is_long = len(field.raw) > _MAX_LINE and any(
-        len(line) > _MAX_LINE for line in field.raw.split(b"\r\n")
+    is_long = len(field.raw) > MAX_LINE and any(
+        len(line) > MAX_LINE for line in field.raw.split(b"\r\n")
     )
     if (field.raw.isascii() and not is_long) or field.key in _LEFT_ALONE:
         return field
-    made: HeaderField | None
     if field.key in _ADDRESSES or field.key.startswith(b"resent-"):
         made = encode_names(field)
     elif field.key in (b"content-type", b"content-disposition"):
-        made = _encoded_parameters(field)
+        from pillarbox.mail.content_type import encode_parameters
+
+        made = make_field(field.name, encode_parameters(field.value))
     else:
         made = HeaderField(field.name, _encoded(field))
-    return field if made is None or made.raw == field.raw else made
+    return made if made.raw.isascii() and made.raw != field.raw else field
 
 
 def _encoded(field: HeaderField) -> bytes:
     from pillarbox.mail.encoded_word import encode_unstructured
 
     return encode_unstructured(_name(field), read_raw(field))
-
-
-def _encoded_parameters(field: HeaderField) -> HeaderField | None:
-    """Return a MIME field with its raw parameters as RFC 2231 has them."""
-    pieces = []
-    for number, piece in enumerate(_parameters(read_raw(field))):
-        text = piece.strip()
-        name, equals, value = text.partition("=")
-        if number and equals and not value.isascii():
-            quoted = "".join(
-                chr(octet) if chr(octet).isalnum() and octet < 128 else f"%{octet:02X}"
-                for octet in value.strip('" ').encode()
-            )
-            text = f"{name}*=utf-8''{quoted}"
-        if not text.isascii():
-            return None
-        pieces.append(text)
-    return make_field(field.name, "; ".join(pieces))
-
-
-def _parameters(value: str) -> list[str]:
-    """Split a MIME field at its semicolons, those in quotes excepted."""
-    pieces, is_quoted = [""], False
-    for char in value:
-        is_quoted ^= char == '"'
-        if char == ";" and not is_quoted:
-            pieces.append("")
-        else:
-            pieces[-1] += char
-    return pieces
 
 
 def _complete(draft: Draft) -> None:

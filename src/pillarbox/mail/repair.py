@@ -195,5 +195,20 @@ def repair(message: Message, facts: RepairFacts, changes: list[Change]) -> Messa
     draft = Draft(message.headers, start, facts, changes)
     for step in HEADER_REPAIRS:
         step(draft)
+    if draft.untouchable:
+        _tell_of_signed(message.headers, draft)
     headers, start, rest, keeps_size = repair_body(draft, start, rest)
     return message.replaced(headers, start, rest, keeps_size=keeps_size)
+
+
+def _tell_of_signed(headers: HeaderSection, draft: Draft) -> None:
+    """Say which fields would have been changed, were they not signed: by trying it."""
+    trial = Draft(headers, draft.body_start, draft.facts, [])
+    for step in HEADER_REPAIRS:
+        step(trial)
+        trial.untouchable = frozenset()  # the first step has filled it
+    wanted = dict.fromkeys(change.place for change in trial.changes)
+    left = [place for place in wanted if place.lower().encode() in draft.untouchable]
+    if left:
+        what = say("left as it is, because it is signed or encrypted")
+        draft.change("SIGNED", ", ".join(left), what)
