@@ -677,6 +677,8 @@ TEXTS: dict[str, str] = {
     "something is wrong far behind the start of a large text": "很长的正文后部有问题",
     "its headers had already been sent when it was found": "发现时邮件头已经发出",
     "it is left as it is; give the mail as a file and not through a pipe": "保持原样；请以文件而不是管道提供邮件",
+    # cli.arguments
+    "see '{command} --help'": "参见 '{command} --help'",
     # mail.header_repairs, mail.address_repairs
     "it is now {text}": "现在是 {text}",
     "only the name is encoded now": "现在只对名称编码",
@@ -692,7 +694,6 @@ TEXTS: dict[str, str] = {
     "the envelope sender {old} became {new}": "信封发件人由 {old} 改为 {new}",
     "{count} recipients get a copy of their own": "{count} 位收件人各收到单独的一份",
     # lint, cli.lint
-    "see 'pillarbox lint --help'": "见 'pillarbox lint --help'",
     "the account's address; else that of the default account": "账户的地址；省略时取默认账户的地址",
     "what the server takes; else the provider's limit, or 25 MiB": "服务器接受的大小；省略时取服务商的上限，否则为 25 MiB",
     "write the currency's name; one exclamation mark is enough": "写出货币名称；感叹号一个就够",
@@ -845,7 +846,6 @@ TEXTS: dict[str, str] = {
     "--template gives the body and its kind": "--template 已决定正文及其类型",
     "there is no body": "没有正文",
     "{path} cannot be attached": "无法附加 {path}",
-    "see 'pillarbox send --help'": "参见 'pillarbox send --help'",
     "Write a mail and send it.": "写一封邮件并发送。",
     "--var and --vars need --template": "--var 和 --vars 需要 --template",
     "leave out --body, --body-file, --html and --markdown": "请去掉 --body、--body-file、--html 和 --markdown",

@@ -14,10 +14,11 @@ import os
 import sys
 import time
 
+from pillarbox.cli.arguments import Parser
 from pillarbox.cli.lint_account import find_account
 from pillarbox.cli.lint_page import print_page
 from pillarbox.cli.main import spoken
-from pillarbox.errors import DataError, MissingInputError, UsageError
+from pillarbox.errors import DataError, MissingInputError
 from pillarbox.lint import Finding, LintFacts, lint
 from pillarbox.lint.check import MAX_RECIPIENTS, MAX_SIZE_BYTES
 from pillarbox.lint.finding import summary
@@ -29,7 +30,7 @@ from pillarbox.text import language_of, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import Any
 
     from pillarbox.lint import Linted
     from pillarbox.lint.score import Score
@@ -42,13 +43,6 @@ _INPUT_MAX = 256 << 20
 _CLEAN = 0
 _HAS_WARNINGS = 1
 _HAS_ERRORS = 2
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose faults are ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, advice=say("see 'pillarbox lint --help'"))
 
 
 def main(argv: list[str]) -> int:
@@ -85,7 +79,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parse_arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="pillarbox lint",
         description=spoken(say("Say what is wrong with a mail before it is sent.")),
         epilog=spoken(

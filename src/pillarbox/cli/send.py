@@ -15,6 +15,7 @@ import argparse
 import os
 import sys
 
+from pillarbox.cli.arguments import Parser
 from pillarbox.cli.main import spoken, tell
 from pillarbox.compose.attachment import Attachment
 from pillarbox.compose.letter import Letter
@@ -29,7 +30,7 @@ from pillarbox.text import language_of, say
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import Any
 
     from pillarbox.compose.sending import Ready
     from pillarbox.compose.templates import Rendered
@@ -40,13 +41,6 @@ _PROGRAM = "pillarbox"
 _MAX_BODY = 32 << 20  # octets; no provider takes a longer text, and it is held whole
 _MANY = 1 << 20  # octets of a mail from which on its progress is shown
 _STEP = 5  # percent between two showings
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose faults are ours."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, advice=say("see 'pillarbox send --help'"))
 
 
 def main(argv: list[str]) -> int:
@@ -154,7 +148,7 @@ _OPTIONS: tuple[tuple[tuple[str, ...], str, dict[str, Any]], ...] = (
 
 
 def _parse_arguments(argv: list[str]) -> argparse.Namespace:
-    parser = _Parser(
+    parser = Parser(
         prog="pillarbox send",
         description=spoken(say("Write a mail and send it.")),
         allow_abbrev=False,

@@ -29,7 +29,6 @@ from pillarbox.errors import (
     MissingExtraError,
     MissingInputError,
     NetworkError,
-    UsageError,
 )
 from pillarbox.mail.headers import read_header_section
 from pillarbox.mail.reply import printable
@@ -103,9 +102,7 @@ def _ways_out() -> Iterator[None]:
 def _parse_arguments(argv: list[str]) -> Any:
     import argparse
 
-    class Parser(argparse.ArgumentParser):
-        def error(self, message: str) -> Any:
-            raise UsageError(message, advice="'pillarbox try --help' lists the options")
+    from pillarbox.cli.arguments import Parser
 
     early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     early.add_argument("--lang", default="")
