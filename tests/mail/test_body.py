@@ -12,6 +12,7 @@ from pillarbox.mail.body import repair_body
 from pillarbox.mail.headers import read_header_section
 from pillarbox.mail.originate import HeaderWishes
 from pillarbox.mail.repair import Draft, RepairFacts
+from pillarbox.mail.rules import RULE_BY_ID
 from pillarbox.mail.wire import LineEndings
 
 
@@ -177,6 +178,18 @@ FAULTY = [
         "x\n\nThe backup of the big disk has failed\n",
     ),
 ]
+
+# Noted where they belong: an envelope, a signature, a body whose headers have left.
+_ELSEWHERE = {"ENV-SENDER", "SIGNED", "MIME-LATE"}
+
+
+def test_every_rule_about_bodies_is_tried():
+    """Each rule of this room has three rows at the least."""
+    all_rules = {name for name in RULE_BY_ID if not name.startswith("HDR-")} - _ELSEWHERE
+    rows = [row[1] for row in FAULTY]
+    assert set(rows) == all_rules
+    assert min(map(rows.count, all_rules)) >= 3
+
 
 SIMILAR = [
     # what looks like a fault and is none
