@@ -64,15 +64,15 @@ def test_every_kind_of_recipient_gets_it_once(send):
     """Blind ones unseen."""
     received, mail = send(
         *("王小明 <a@example.org>", "--to", "b@example.org", "--cc", "Zoë <c@example.org>"),
-        *("--bcc", "d@example.org", "--bcc", "a@example.org", "--reply-to", "r@example.org"),
+        *("--bcc", "blind@example.org", "--bcc", "a@example.org", "--reply-to", "r@example.org"),
         *("--from", "Ops <ops@example.org>", "--body", "x"),
     )
     assert received.sender == "ops@example.org"
-    assert received.recipients == [f"{name}@example.org" for name in "abcd"]
+    assert received.recipients == [f"{name}@example.org" for name in ("a", "b", "c", "blind")]
     assert mail["To"].addresses[0].display_name == "王小明"
     assert mail["Cc"].addresses[0].display_name == "Zoë"
     assert (mail["From"], mail["Reply-To"]) == ("Ops <ops@example.org>", "r@example.org")
-    assert b"d@example.org" not in received.content
+    assert b"blind@example.org" not in received.content
 
 
 def test_headers_priority_and_auto(send):
