@@ -196,7 +196,7 @@ def _find_account(
 
 
 def _domain(sender: Mailbox | None) -> str:
-    """Return the domain for a Message-ID: the sender's, or this computer's name."""
+    """Return the domain for a Message-ID: the sender's, as repair makes it, or localhost."""
     if sender is not None and sender.domain and sender.domain[0] != "[":
         return sender.domain_ascii
     return "localhost"
