@@ -15,6 +15,7 @@ from pillarbox.compose.address_fields import Correspondent, parse_correspondents
 from pillarbox.compose.message import Composed, compose
 from pillarbox.config.finish import finish_account, require_sender
 from pillarbox.config.load import Wishes, choose_account, load_files
+from pillarbox.delivery.outgoing import message_id_domain
 from pillarbox.delivery.submit import send_now
 from pillarbox.errors import PillarboxError, UsageError
 from pillarbox.mail.address import parse_mailbox
@@ -105,7 +106,7 @@ def make_ready(letter: Letter, choice: Choice) -> Ready:
     own = envelope.reverse_path
     composed = compose(
         letter,
-        domain=_domain(own),
+        domain=message_id_domain(account, own),
         epoch_s=time(),
         sender=Correspondent(account.from_full_name or "", own) if own is not None else None,
     )
@@ -193,10 +194,3 @@ def _find_account(
         notify=account.dsn_notify or "",
     )
     return account, envelope
-
-
-def _domain(sender: Mailbox | None) -> str:
-    """Return the domain for a Message-ID: the sender's, as repair makes it, or localhost."""
-    if sender is not None and sender.domain and sender.domain[0] != "[":
-        return sender.domain_ascii
-    return "localhost"

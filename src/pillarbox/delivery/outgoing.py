@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pillarbox.mail.message import Message
     from pillarbox.smtp.client import Client
 
-__all__ = ["outgoing_mails", "repaired", "with_allowed_sender"]
+__all__ = ["message_id_domain", "outgoing_mails", "repaired", "with_allowed_sender"]
 
 
 def outgoing_mails(
@@ -144,11 +144,12 @@ def _stamp(account: Account, sender: Mailbox | None) -> tuple[float, str]:
     from time import time
 
     now = time()
-    domain = _message_id_domain(account, sender)
+    domain = message_id_domain(account, sender)
     return now, make_message_id(domain, epoch_s=now, random=urandom(10))
 
 
-def _message_id_domain(account: Account, sender: Mailbox | None) -> str:
+def message_id_domain(account: Account, sender: Mailbox | None) -> str:
+    """Return what stands behind the @ of a Message-ID: our own name, else the sender's domain."""
     if account.domain and account.domain != "localhost":
         return account.domain
     if sender is not None and sender.domain:
