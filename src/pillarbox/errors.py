@@ -11,7 +11,11 @@ every forward-path. Exceptions are for the rest::
     ├── MissingInputError               66   a file that the configuration names cannot be read
     ├── MissingExtraError               69   an optional feature is not installed
     ├── CredentialError                 69   no password or token could be found
-    ├── InputOutputError                74   standard input, a log or a spool file failed
+    ├── InputOutputError                74   standard input or a log failed
+    ├── SpoolError                      75   the spool cannot be used, or did not take a mail
+    │   ├── SpoolFullError              75   there is no room, or somebody has used up his share
+    │   ├── EntryNotFoundError          66   there is no such entry
+    │   └── CorruptEntryError           65   an entry cannot be understood
     ├── NetworkError                    75   connecting, reading or writing failed
     │   ├── HostNotFoundError           68   the name does not exist
     │   └── DeadlineError               75   the other side took longer than it was given
@@ -47,9 +51,11 @@ __all__ = [
     "EX_USAGE",
     "CertificateError",
     "ConfigError",
+    "CorruptEntryError",
     "CredentialError",
     "DataError",
     "DeadlineError",
+    "EntryNotFoundError",
     "HostNotFoundError",
     "InputOutputError",
     "LocalProtocolError",
@@ -58,6 +64,8 @@ __all__ = [
     "NetworkError",
     "PillarboxError",
     "RemoteProtocolError",
+    "SpoolError",
+    "SpoolFullError",
     "TlsError",
     "UsageError",
 ]
@@ -205,6 +213,28 @@ class InputOutputError(PillarboxError):
     """Reading the mail, or writing a file of ours, failed."""
 
     exit_code = EX_IOERR
+
+
+class SpoolError(PillarboxError):
+    """The spool cannot be used, or it is not certain that it has what it was given."""
+
+    exit_code = EX_TEMPFAIL
+
+
+class SpoolFullError(SpoolError):
+    """There is no room for one more mail, or somebody has used up his share."""
+
+
+class EntryNotFoundError(SpoolError):
+    """There is no such entry in the spool."""
+
+    exit_code = EX_NOINPUT
+
+
+class CorruptEntryError(SpoolError):
+    """An entry of the spool cannot be understood; it is kept for people to look at."""
+
+    exit_code = EX_DATAERR
 
 
 class NetworkError(PillarboxError):
