@@ -167,12 +167,19 @@ class Files(Value):
         return [*own, *(account for account in system if account.name not in names)]
 
 
-def load_files(wishes: Wishes, *, system_file: str = SYSTEM_FILE) -> Files:
+def load_files(
+    wishes: Wishes, *, system_file: str = SYSTEM_FILE, has_user_file: bool = True
+) -> Files:
     """
     Read the system's file and the user's file, as far as they are there.
 
     A file that is missing or may not be read is remembered, not an error, unless ``-C`` named
     it. Runs the commands of ``eval`` lines, and waits for them.
+
+    Args:
+        wishes: What the caller asks for.
+        system_file: The system's file.
+        has_user_file: Look for a user's file as well; a service of the system has none.
 
     Raises:
         ConfigError: A file breaks the grammar, or holds a secret that others can read, or the
@@ -185,7 +192,7 @@ def load_files(wishes: Wishes, *, system_file: str = SYSTEM_FILE) -> Files:
         return Files(None, None)
     loader = _Loader(wishes)
     system = loader.load(system_file, is_system=True)
-    user = loader.load_user_file()
+    user = loader.load_user_file() if has_user_file else None
     return Files(system, user, tuple(loader.notes))
 
 
@@ -402,8 +409,10 @@ def _fail_not_found(name: str, files: Files, wishes: Wishes) -> NoReturn:
     elif loaded:
         advice = _advise_name([printable(account.name) for account in files.accounts()], name)
     else:
-        one, other = [file.path for file in files.both()]  # --host alone looks for none
-        advice = say("write a configuration into {path} or {other}", path=one, other=other)
+        places = [file.path for file in files.both()]  # --host alone looks for none
+        advice = say("write a configuration into {path}", path=places[0])
+        if len(places) > 1:
+            advice = say("{advice} or {other}", advice=advice, other=places[1])
     raise ConfigError(problem, advice=advice)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from pillarbox.delivery.attempt import Mail
 from pillarbox.mail.address import is_local
 from pillarbox.mail.envelope import Envelope
+from pillarbox.mail.headers import HeaderField
 from pillarbox.mail.originate import (
     HeaderWishes,
     add_missing_headers,
@@ -30,11 +31,37 @@ if TYPE_CHECKING:
 
     from pillarbox.config.account import Account
     from pillarbox.mail.address import Mailbox
-    from pillarbox.mail.headers import HeaderField, HeaderSection
+    from pillarbox.mail.headers import HeaderSection
     from pillarbox.mail.message import Message
     from pillarbox.smtp.client import Client
 
-__all__ = ["message_id_domain", "outgoing_mails", "repaired", "with_allowed_sender"]
+__all__ = ["Stamp", "message_id_domain", "outgoing_mails", "repaired", "with_allowed_sender"]
+
+
+class Stamp(Value):
+    """
+    What a mail is marked with, the same in all copies and at each try.
+
+    Attributes:
+        epoch_s: The moment for its Date, in seconds since the epoch.
+        message_id: The Message-ID that it gets if it has none.
+        trace: The Received field that goes before it, with its line end; empty: none.
+
+    """
+
+    __slots__ = ("epoch_s", "message_id", "trace")
+
+    def __init__(self, epoch_s: float, message_id: str, trace: bytes = b"") -> None:
+        self.epoch_s = epoch_s
+        self.message_id = message_id
+        self.trace = trace
+
+    def put_on(self, message: Message) -> Message:
+        """Return the message behind its Received field."""
+        if not self.trace:
+            return message
+        field = HeaderField(b"Received", self.trace)
+        return message.with_headers(message.headers.preceded_by((field,)))
 
 
 def outgoing_mails(
@@ -43,6 +70,7 @@ def outgoing_mails(
     message: Message,
     client: Client | None,
     changes: list[Change],
+    stamp: Stamp | None = None,
 ) -> Iterator[Mail]:
     """
     Yield the mails to send; together they have the recipients of the envelope, each once.
@@ -53,25 +81,26 @@ def outgoing_mails(
         message: As it came, or as ``rescue`` left it; it is used up.
         client: The session that they go over; None: unknown.
         changes: Gets what is repaired, some of it only when the content is read.
+        stamp: What it is marked with; None: a new one.
 
     Raises:
         DataError, MissingExtraError: As ``originate.add_missing_headers``.
 
     """
+    stamp = stamp or _stamp(account, envelope.reverse_path)
     if not account.repair:
-        headers = _completed(account, envelope, message.headers)
-        yield Mail(envelope, message.with_headers(headers).content())
+        headers = _completed(account, envelope, message.headers, stamp)
+        yield Mail(envelope, stamp.put_on(message.with_headers(headers)).content())
         return
     takes_8bit = client is not None and "8BITMIME" in client.capabilities
     greeting = _greeting(client)
-    stamp = _stamp(account, envelope.reverse_path)
     for copy in _copies(account, envelope, message, changes):
         facts = _facts(account, copy.envelope, stamp, greeting, takes_8bit=takes_8bit)
         # What is wrong with one copy is wrong with all: it is told once.
         whole = repair(copy.message, facts, changes if copy.is_first else [])
         if copy.blind is not None:
             whole = whole.with_headers(whole.headers.preceded_by((copy.blind,)))
-        yield Mail(copy.envelope, whole.content())
+        yield Mail(copy.envelope, stamp.put_on(whole).content())
 
 
 def repaired(
@@ -82,16 +111,16 @@ def repaired(
 
     Args and exceptions are those of ``outgoing_mails``.
     """
-    if not account.repair:
-        return message.with_headers(_completed(account, envelope, message.headers))
     stamp = _stamp(account, envelope.reverse_path)
+    if not account.repair:
+        return message.with_headers(_completed(account, envelope, message.headers, stamp))
     return repair(message, _facts(account, envelope, stamp, "", takes_8bit=False), changes)
 
 
 def _facts(
     account: Account,
     envelope: Envelope,
-    stamp: tuple[float, str],
+    stamp: Stamp,
     greeting: str,
     *,
     takes_8bit: bool,
@@ -107,8 +136,8 @@ def _facts(
         sender=envelope.reverse_path,
         recipients=envelope.forward_paths,
         wishes=_wishes(account),
-        epoch_s=stamp[0],
-        message_id=stamp[1],
+        epoch_s=stamp.epoch_s,
+        message_id=stamp.message_id,
         host=uname().nodename,
         takes_8bit=takes_8bit,
         demands_sender=demands_sender,
@@ -126,26 +155,27 @@ def _wishes(account: Account) -> HeaderWishes:
     )
 
 
-def _completed(account: Account, envelope: Envelope, headers: HeaderSection) -> HeaderSection:
-    epoch_s, message_id = _stamp(account, envelope.reverse_path)
+def _completed(
+    account: Account, envelope: Envelope, headers: HeaderSection, stamp: Stamp
+) -> HeaderSection:
     return add_missing_headers(
         headers,
         _wishes(account),
         sender=envelope.reverse_path,
         recipients=envelope.forward_paths,
-        date=format_date(epoch_s),
-        message_id=message_id,
+        date=format_date(stamp.epoch_s),
+        message_id=stamp.message_id,
     )
 
 
-def _stamp(account: Account, sender: Mailbox | None) -> tuple[float, str]:
-    """Return now, in seconds since the epoch, and a Message-ID: one for all copies of a mail."""
+def _stamp(account: Account, sender: Mailbox | None) -> Stamp:
+    """Return what a mail is marked with that is sent now."""
     from os import urandom
     from time import time
 
     now = time()
     domain = message_id_domain(account, sender)
-    return now, make_message_id(domain, epoch_s=now, random=urandom(10))
+    return Stamp(now, make_message_id(domain, epoch_s=now, random=urandom(10)))
 
 
 def message_id_domain(account: Account, sender: Mailbox | None) -> str:

@@ -4,12 +4,12 @@ Sending one mail now, from an account and a message to a status for each recipie
 1. ``find_secret`` - before connecting, so that a slow helper holds no session open.
 2. ``attempt.Connection`` - the way to the relay host.
 3. ``outgoing.outgoing_mails`` - what is sent over it, repaired.
-4. ``_judge`` - what the provider's answers are known to mean.
+4. ``hints_for`` - what the provider's answers are known to mean.
 """
 
 from __future__ import annotations
 
-from pillarbox.config.secrets import find_secret
+from pillarbox.config.secrets import ask_on_terminal, find_secret
 from pillarbox.delivery.attempt import Connection, Mail
 from pillarbox.delivery.outgoing import outgoing_mails, with_allowed_sender
 from pillarbox.delivery.policy import apply_hint, exit_code_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pillarbox.mail.status import RecipientStatus
     from pillarbox.secret import Secret
 
-__all__ = ["Outcome", "connect_for", "send_now"]
+__all__ = ["Outcome", "connect_for", "hints_for", "send_now"]
 
 # Mechanisms that log in without a secret of ours.
 _WITHOUT_SECRET = frozenset(("external", "gssapi"))
@@ -122,7 +122,8 @@ def send_now(
         from pillarbox.delivery.logins import remember_login
 
         remember_login(connection.route, client.login, environment)
-    statuses, hints = _judge(statuses, connection, environment)
+    hints = hints_for(statuses, connection, language_of(environment))
+    statuses = tuple(map(apply_hint, statuses, hints))
     return Outcome(
         envelope,
         statuses,
@@ -139,15 +140,18 @@ def connect_for(
     *,
     environment: Mapping[str, str],
     show: Callable[[str], None] | None = None,
+    is_attended: bool = True,
 ) -> Connection:
     """
     Return a connection for an account that is still to be opened; may run ``passwordeval``.
 
-    Args and exceptions are those of ``send_now``.
+    Args and exceptions are those of ``send_now``; unless it ``is_attended``, no person is asked
+    for the password.
     """
     secret = None
     if account.auth not in ("off", *_WITHOUT_SECRET):
-        secret = find_secret(account, env=environment)
+        ask = ask_on_terminal if is_attended else None
+        secret = find_secret(account, env=environment, ask=ask)
     trace = None
     if show is not None:
         from pillarbox.delivery.trace import Trace
@@ -215,19 +219,18 @@ class _Counter:
             yield self._count(chunk)
 
 
-def _judge(
-    statuses: tuple[RecipientStatus, ...], connection: Connection, environment: Mapping[str, str]
-) -> tuple[tuple[RecipientStatus, ...], tuple[Hint | None, ...]]:
-    """Return each status as the provider means it, and its explanation."""
+def hints_for(
+    statuses: Sequence[RecipientStatus], connection: Connection, language: str = "en"
+) -> tuple[Hint | None, ...]:
+    """Return what is known of the reply or the failure in each status; None: nothing."""
     if all(status.action == DELIVERED for status in statuses):
-        return statuses, (None,) * len(statuses)
+        return (None,) * len(statuses)
     from pillarbox.config.hints import find_hint
 
     client = connection.client
     greeting = str(client.greeting) if client is not None and client.greeting else ""
     host = connection.route.endpoint.host
-    language = language_of(environment)
-    judged, hints = [], []
+    hints = []
     for status in statuses:
         trouble = status.trouble
         hint = None
@@ -236,6 +239,5 @@ def _judge(
             hint = find_hint(
                 text, host=host, greeting=greeting, stage=trouble.stage, language=language
             )
-        judged.append(apply_hint(status, hint))
         hints.append(hint)
-    return tuple(judged), tuple(hints)
+    return tuple(hints)

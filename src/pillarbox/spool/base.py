@@ -346,6 +346,10 @@ class Spool:
         """
         raise NotImplementedError
 
+    def update(self, entry_id: str, progress: Progress, state: str = QUEUE) -> None:
+        """Write down how far an entry is, in place; its content is not looked at, nothing synced."""
+        raise NotImplementedError
+
     def move(self, entry_id: str, source: str, target: str) -> None:
         """Move an entry from one state to another, durably. Fsyncs."""
         raise NotImplementedError

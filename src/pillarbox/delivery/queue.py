@@ -1,0 +1,288 @@
+"""
+What waits, in memory: a lane for each account, and in each lane what is due first.
+
+The spool is the truth, and this the index of it, made anew at every start: a few hundred octets a
+mail, so that a hundred thousand are no burden. An item is in one of three places: ``later`` (its
+time has not come), ``ready`` (it has), or out with a worker (``is_busy``).
+
+Every method may be called by any thread; none blocks but for the lock, and none touches the disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from heapq import heapify, heappop, heappush
+from itertools import count
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from pillarbox.spool.base import Entry
+
+__all__ = ["Item", "Lane", "Queue"]
+
+
+class Item:
+    """
+    One entry of the queue, as far as it matters for when it is sent.
+
+    Attributes:
+        id: Its queue ID.
+        lane: The account that it goes through now: its own, or that one's fallback.
+        account: Its own account.
+        uid: Who handed it over.
+        size_bytes: Octets of its content.
+        priority: From 4 on it goes before others.
+        accepted_s: When it was accepted, in seconds since the epoch.
+        due_s: When it may be tried, in elapsed seconds.
+        watched_s: Since when, in elapsed seconds, its age is being watched.
+        first_try: How often its account had been tried when it came.
+        is_busy: A worker has it.
+        was_warned: Its sender was told that it takes long.
+
+    """
+
+    __slots__ = (
+        "accepted_s",
+        "account",
+        "due_s",
+        "first_try",
+        "id",
+        "is_busy",
+        "lane",
+        "priority",
+        "size_bytes",
+        "uid",
+        "was_warned",
+        "watched_s",
+    )
+
+    def __init__(self, entry: Entry, *, due_s: float, watched_s: float) -> None:
+        head = entry.head
+        self.id = head.id
+        self.account = self.lane = head.account
+        self.uid = head.origin.uid
+        self.size_bytes = entry.size_bytes
+        self.priority = head.priority
+        self.accepted_s = head.accepted_s
+        self.due_s = due_s
+        self.watched_s = watched_s
+        self.first_try = 0
+        self.is_busy = False
+        self.was_warned = entry.progress.has_warned
+
+
+class Lane:
+    """
+    What goes through one account; only ``Queue`` touches it, under its lock.
+
+    Attributes:
+        name: The account's name.
+        items: What is in it, by queue ID, with workers or not.
+
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.items: dict[str, Item] = {}
+        # Heaps; an item that was changed since has left the heap: its due time tells.
+        self._later: list[tuple[float, int, Item]] = []
+        self._ready: list[tuple[int, float, int, Item]] = []
+
+    def put(self, item: Item, number: int) -> None:
+        """Have an item wait for its time."""
+        heappush(self._later, (item.due_s, number, item))
+
+    def take(self, now_s: float, number: count[int]) -> Item | None:
+        """Return the item that is to go first, if one is due."""
+        while self._later and self._later[0][0] <= now_s:
+            due_s, _, item = heappop(self._later)
+            if self._is_current(item, due_s):
+                # Urgent mail first, then the oldest.
+                key = (-item.priority if item.priority > 3 else 0, item.accepted_s, next(number))
+                heappush(self._ready, (*key, item))
+        while self._ready:
+            item = heappop(self._ready)[-1]
+            if self._is_current(item, item.due_s) and item.due_s <= now_s:
+                return item
+        return None
+
+    def due_s(self) -> float | None:
+        """Return when the next item is due; in the past perhaps; None: there is none."""
+        while self._ready and not self._is_current(self._ready[0][-1], self._ready[0][-1].due_s):
+            heappop(self._ready)
+        if self._ready:
+            return 0.0
+        while self._later and not self._is_current(self._later[0][-1], self._later[0][0]):
+            heappop(self._later)
+        return self._later[0][0] if self._later else None
+
+    def _is_current(self, item: Item, due_s: float) -> bool:
+        is_here = self.items.get(item.id) is item and item.lane == self.name
+        return is_here and not item.is_busy and item.due_s == due_s
+
+    def rebuild(self, number: count[int]) -> None:
+        """Sort everything anew, after many due times were changed at once."""
+        self._ready = []
+        self._later = [
+            (item.due_s, next(number), item)
+            for item in self.items.values()
+            if not item.is_busy and item.lane == self.name
+        ]
+        heapify(self._later)
+
+
+class Queue:
+    """
+    The index of a spool's ``queue`` directory.
+
+    Attributes:
+        changed: Notified whenever something may have become due; its lock guards everything.
+
+    """
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self._items: dict[str, Item] = {}
+        self._lanes: dict[str, Lane] = {}
+        self._shares: dict[int, list[int]] = {}
+        self._number = count()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, entry_id: str) -> bool:
+        return entry_id in self._items
+
+    def add(self, item: Item) -> bool:
+        """Take in an item; False: it is there already."""
+        with self.changed:
+            if item.id in self._items:
+                return False
+            self._items[item.id] = item
+            lane = self._lane(item.lane)
+            lane.items[item.id] = item
+            lane.put(item, next(self._number))
+            share = self._shares.setdefault(item.uid, [0, 0])
+            share[0] += 1
+            share[1] += item.size_bytes
+            self.changed.notify_all()
+        return True
+
+    def take(self, lane: str, now_s: float) -> Item | None:
+        """Hand out the item of a lane that is to go first, if one is due; it is busy then."""
+        with self.changed:
+            found = self._lanes.get(lane)
+            item = found.take(now_s, self._number) if found is not None else None
+            if item is not None:
+                item.is_busy = True
+            return item
+
+    def take_one(self, entry_id: str) -> Item | None:
+        """Hand out one item, due or not; None: it is not there, or busy."""
+        with self.changed:
+            item = self._items.get(entry_id)
+            if item is None or item.is_busy:
+                return None
+            item.is_busy = True
+            return item
+
+    def give_back(self, item: Item, due_s: float) -> None:
+        """Take an item back, to be tried again at a time."""
+        with self.changed:
+            item.is_busy = False
+            item.due_s = due_s
+            self._lane(item.lane).put(item, next(self._number))
+            self.changed.notify_all()
+
+    def forget(self, item: Item) -> None:
+        """Take an item out for good."""
+        with self.changed:
+            if self._items.pop(item.id, None) is None:
+                return
+            self._lane(item.lane).items.pop(item.id, None)
+            share = self._shares[item.uid]
+            share[0] -= 1
+            share[1] -= item.size_bytes
+            if not share[0]:
+                del self._shares[item.uid]
+
+    def due_s(self, lane: str) -> float | None:
+        """Return when the next item of a lane is due, in elapsed seconds; None: there is none."""
+        with self.changed:
+            found = self._lanes.get(lane)
+            return found.due_s() if found is not None else None
+
+    def set_due(self, due_s: float, *, lane: str = "", ids: Iterable[str] | None = None) -> int:
+        """Have items be due at a time: those of a lane, those named, or all; return how many."""
+        with self.changed:
+            if ids is not None:
+                wanted = [self._items[each] for each in ids if each in self._items]
+            else:
+                wanted = [each for each in self._items.values() if lane in ("", each.lane)]
+            free = [item for item in wanted if not item.is_busy]
+            for item in free:
+                item.due_s = due_s
+            for name in {item.lane for item in free}:
+                self._lanes[name].rebuild(self._number)
+            self.changed.notify_all()
+            return len(free)
+
+    def reroute(self, source: str, choose: Callable[[Item], str]) -> int:
+        """Have what waits in a lane go through the account that is chosen; return how many move."""
+        with self.changed:
+            lane = self._lanes.get(source)
+            if lane is None:
+                return 0
+            moved = 0
+            for item in list(lane.items.values()):
+                target = source if item.is_busy else choose(item)
+                if target != source:
+                    del lane.items[item.id]
+                    item.lane = target
+                    other = self._lane(target)
+                    other.items[item.id] = item
+                    other.put(item, next(self._number))
+                    moved += 1
+            if moved:
+                self.changed.notify_all()
+            return moved
+
+    def lanes(self) -> list[str]:
+        """Return the names of the accounts that something waits for."""
+        with self.changed:
+            return [name for name, lane in self._lanes.items() if lane.items]
+
+    def items(self, lane: str = "") -> list[Item]:
+        """Return the items of a lane, or all; what they say may change meanwhile."""
+        with self.changed:
+            found = self._lanes.get(lane)
+            if lane:
+                return list(found.items.values()) if found is not None else []
+            return list(self._items.values())
+
+    def get(self, entry_id: str) -> Item | None:
+        """Return an item."""
+        return self._items.get(entry_id)
+
+    def ids(self) -> list[str]:
+        """Return the queue ID of everything."""
+        with self.changed:
+            return list(self._items)
+
+    def ids_of(self, uid: int) -> list[str]:
+        """Return the queue IDs of what a user handed over."""
+        with self.changed:
+            return [item.id for item in self._items.values() if item.uid == uid]
+
+    def share_of(self, uid: int) -> tuple[int, int]:
+        """Return how many mails of a user wait, and their octets."""
+        count_bytes = self._shares.get(uid)
+        return (count_bytes[0], count_bytes[1]) if count_bytes is not None else (0, 0)
+
+    def _lane(self, name: str) -> Lane:
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = Lane(name)
+        return lane
