@@ -13,6 +13,7 @@ import os
 import threading
 
 from pillarbox.config.account import FIELD_BY_NAME
+from pillarbox.config.fallback import check_fallbacks
 from pillarbox.config.finish import finish_account, require_sender
 from pillarbox.config.load import SYSTEM_FILE, Wishes, choose_account, load_files
 from pillarbox.delivery.outgoing import message_id_domain
@@ -112,6 +113,7 @@ class Accounts:
         system_file: The system's file.
         user_file: A file in place of the user's usual ones; None: those, if ``is_user``.
         is_user: The queue is that of one user, whose own file counts.
+        aliases: A file of aliases that goes before those of the accounts; empty: none.
 
     """
 
@@ -122,7 +124,9 @@ class Accounts:
         system_file: str = SYSTEM_FILE,
         user_file: str | None = None,
         is_user: bool = False,
+        aliases: str = "",
     ) -> None:
+        self.aliases = aliases
         self.environment = environment
         self.generation = 0  # how often the files were read
         self._system_file = system_file
@@ -152,7 +156,7 @@ class Accounts:
             # One that other accounts inherit from need not be usable by itself.
             if account.host or account.socket:
                 finished[account.name] = finish_account(account, self._wishes({}))
-        _check_fallbacks(finished)
+        check_fallbacks(finished.values())
         with self._lock:
             self._files = files
             self._finished = finished
@@ -264,10 +268,11 @@ def make_head(submission: Submission, accounts: Accounts, *, hostname: str, epoc
     # What the caller gave is parsed already; only the account's own is not.
     sender = submission.sender if text == given else parse_mailbox(text) if text else None
     recipients = submission.recipients
-    if account.aliases is not None and not all(mailbox.domain for mailbox in recipients):
+    aliases = accounts.aliases or account.aliases
+    if aliases and not all(mailbox.domain for mailbox in recipients):
         from pillarbox.mail.aliases import expand_aliases
 
-        recipients = tuple(expand_aliases(recipients, account.aliases))
+        recipients = tuple(expand_aliases(recipients, aliases))
     if not recipients:
         raise DataError(say("no recipients found"))
     random = os.urandom(_RANDOM_OCTETS)
@@ -327,21 +332,3 @@ def _user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def _check_fallbacks(accounts: Mapping[str, Account]) -> None:
-    for account in accounts.values():
-        name, seen = account.fallback, {account.name}
-        while name:
-            if name not in accounts:
-                problem = say(
-                    "account {account}: its fallback {name} is no account",
-                    account=account.name,
-                    name=printable(name),
-                )
-                raise ConfigError(problem, advice=say("name an account of the same files"))
-            if name in seen:
-                problem = say("account {account}: its fallback leads back to it", account=name)
-                raise ConfigError(problem, advice=say("take one fallback away"))
-            seen.add(name)
-            name = accounts[name].fallback
