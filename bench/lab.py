@@ -76,6 +76,7 @@ class Lab:
     Args:
         python: The interpreter that is measured.
         sink: ``c``, ``python`` or ``auto``: the first where it can be built.
+        asks_peers: Mail may be handed to this machine's own mail system.
 
     Attributes:
         folder: The temporary directory.
@@ -83,8 +84,9 @@ class Lab:
 
     """
 
-    def __init__(self, python, sink="auto"):
+    def __init__(self, python, sink="auto", *, asks_peers=False):
         self.python = python
+        self.asks_peers = asks_peers
         self._services = []
         self._temporary = tempfile.TemporaryDirectory(prefix="pillarbox-bench-")
         self.folder = Path(self._temporary.name)

@@ -17,7 +17,18 @@ from importlib import import_module
 from lab import Lab
 from table import machine, write_json
 
-QUESTIONS = ("cold", "trust", "large", "bulk", "repair")
+QUESTIONS = (
+    "cold",
+    "trust",
+    "large",
+    "bulk",
+    "repair",
+    "handoff",
+    "handoff8",
+    "wait",
+    "drain",
+    "growth",
+)
 
 _DISTRIBUTION_PYTHON = "/usr/bin/python3"
 
@@ -31,7 +42,7 @@ def main(arguments=None):
         print(f"- {name}: {fact}")
     print(flush=True)
     tables = []
-    with Lab(options.python, options.sink) as lab:
+    with Lab(options.python, options.sink, asks_peers=options.peers) as lab:
         facts["sink"] = lab.sink_kind
         for name in options.names or QUESTIONS:
             table = import_module(name).measure(lab, runs=options.runs, is_quick=options.quick)
@@ -47,6 +58,11 @@ def _parse(arguments):
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(QUESTIONS)}")
     parser.add_argument("--quick", action="store_true", help="tiny numbers: does it run at all?")
     parser.add_argument("--runs", type=int, default=0, help="how often each row is measured")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="handoff, handoff8: hand mail to the mail system of this machine as well",
+    )
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
     parser.add_argument("--python", default=_python(), help="the interpreter that is measured")
     parser.add_argument("--sink", choices=("auto", "c", "python"), default="auto")

@@ -17,6 +17,9 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 from pillarbox import errors  # noqa: E402 (behind the path)
 from pillarbox.cli import getopt, main, msmtp, sendmail  # noqa: E402
 from pillarbox.config.account import ALIASES, FIELDS  # noqa: E402
+from pillarbox.config.places import find_places  # noqa: E402
+from pillarbox.config.settings import SECTIONS, SETTINGS, Setting  # noqa: E402
+from pillarbox.delivery import policy, schedule  # noqa: E402
 from pillarbox.mail.rules import RULES  # noqa: E402
 from pillarbox.smtp import states  # noqa: E402
 from pillarbox.smtp.auth import MECHANISMS, PREFERENCE  # noqa: E402
@@ -60,6 +63,135 @@ def _options(field: object) -> str:
     names = [f"`-{short}`"] if short else []
     names += [f"`--{long}`"] if long else []
     return ", ".join(names) or "none"
+
+
+def service() -> str:
+    """Return the page of the service's settings."""
+    system = find_places({}, is_user=False)
+    own = {
+        "settings": "$XDG_CONFIG_HOME/pillarbox/pillarbox.toml",
+        "spool": "$XDG_STATE_HOME/pillarbox/spool",
+        "submit_socket": "$XDG_RUNTIME_DIR/pillarbox/submit.sock",
+        "control_socket": "$XDG_RUNTIME_DIR/pillarbox/control.sock",
+        "accounts_file": "where msmtp looks",
+    }
+    places = [
+        (f"`{name}`", f"`{getattr(system, name)}`", f"`{path}`" if "$" in path else path)
+        for name, path in own.items()
+    ]
+    intro = (
+        f"# Settings of the service\n\n{_NOTE}"
+        "`pillarbox serve` needs no settings: every default is good.\n"
+        "What is to be otherwise stands in a TOML file, `/etc/pillarbox/pillarbox.toml` for the "
+        "system, `~/.config/pillarbox/pillarbox.toml` for `pillarbox serve --user`, or the file "
+        "of `--config`.\n"
+        "Accounts stay in [msmtprc](keywords.md).\n\n"
+        "    [limits]\n"
+        '    max_message = "50M"\n\n'
+        "    [delivery]\n"
+        '    queue_lifetime = "3d"\n\n'
+        'A size is a number of bytes, or a text such as `"512K"`, `"25M"` or `"2G"`; a time is a '
+        'number of seconds, or a text such as `"90s"`, `"15m"`, `"4h"` or `"5d"`.\n'
+        "A setting that is not known, or a value of the wrong kind, is told with file and line, "
+        "exit code 78; a running service keeps the settings that it has.\n"
+        "The file must belong to root or to the user of the service, and nobody else may be able "
+        "to write it.\n\n## At the top of the file\n\n"
+    )
+    heads = ("setting", "meaning", "default", "since")
+    parts = [intro, _table(heads, [_setting(row) for row in SETTINGS if not row.section])]
+    for section in SECTIONS:
+        rows = [_setting(row) for row in SETTINGS if row.section == section]
+        parts.append(f"\n## [{section}]\n\n" + _table(heads, rows))
+    parts.append(
+        "\n## [senders]\n\n"
+        "Which envelope senders a user may use; without this section, every one (row L6 of "
+        "[threats](../threats.md)).\n"
+        "The name is a user, a user id, `@group`, or `*` for those whom no other row names; the "
+        "value a list of addresses, or of patterns with `*` and `?`.\n"
+        "A user's own row decides alone, else the rows of his groups together; who is named by "
+        "no row may use every sender.\n\n"
+        "    [senders]\n"
+        '    www-data = ["*@example.com"]\n'
+        '    "@backup" = ["backup@example.com", "root@*"]\n'
+        '    "*" = []\n'
+        "\n## Where things are\n\n"
+        + _table(("what", "the system's service", "a user's own"), places)
+        + "\n`$XDG_CONFIG_HOME` is `~/.config` and `$XDG_STATE_HOME` is `~/.local/state` where "
+        "they are not set. Where `$XDG_RUNTIME_DIR` is not set it is `/run/user/UID`, and where "
+        "that is not there the sockets are in `$XDG_STATE_HOME/pillarbox`.\n"
+    )
+    return "".join(parts)
+
+
+_WAITS = {
+    "account": "waits until its account may be tried, which does not count as an attempt",
+    "mail": "waits a growing time of its own, as an account of kind `site` does",
+    "doubt": "may have arrived: waits as `mail`, and five minutes at least",
+    "refused": "waits half an hour for one more try",
+    "known": "is given up where it was refused for ever (5yz) and waits as `mail` where it was "
+    "refused for now (4yz), unless the provider is known to mean something else by its words",
+    "class": "the same, by the code alone",
+}
+
+
+def failures() -> str:
+    """Return the page of what follows from each failure, from the table that decides."""
+    rows = [
+        (
+            what,
+            ", ".join(stage.split()) or "any",
+            {"": "", "any": "any"}.get(code, code),
+            facts,
+            f"`{kind}`" if kind else "",
+            f"`{wait}`",
+        )
+        for what, stage, code, facts, kind, wait in policy.RULES
+    ]
+    kinds = [
+        (
+            f"`{kind}`",
+            ", ".join(map(_duration, schedule.DELAYS_S[kind])),
+            "yes" if kind in policy.BROKEN else "",
+        )
+        for kind in policy.KINDS
+    ]
+    return (
+        f"# What follows from each failure\n\n{_NOTE}"
+        "The first row that fits decides; [the queue](../queue.md) says it in words.\n\n"
+        + _table(("what happened", "stage", "reply", "and", "account", "mail"), rows)
+        + "\n## What becomes of the mail\n\n"
+        + _table(("mail", "it"), [(f"`{word}`", text) for word, text in _WAITS.items()])
+        + "\n## What an account waits\n\n"
+        "The times behind the first, second ... failure of a kind in a row; the last one holds for "
+        "all that follow.\n"
+        "A broken account has to be mended by a person, who is told once.\n\n"
+        + _table(("account", "waits", "broken"), kinds)
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit_s, unit in ((3600, "h"), (60, "min")):
+        if seconds and seconds % unit_s == 0:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds:.0f} s" if seconds else "nothing"
+
+
+def _setting(row: Setting) -> tuple[str, ...]:
+    return f"`{row.name}`", row.help, _in_toml(row), row.since
+
+
+def _in_toml(row: Setting) -> str:
+    value = row.default
+    if isinstance(value, str):
+        return "[see below](#where-things-are)" if value.startswith("{") else "not set"
+    if isinstance(value, tuple):
+        words = ", ".join(f'"{word}"' for word in value)
+        return f"`[{words}]`"
+    scales = {"bytes": ((1 << 30, "G"), (1 << 20, "M")), "s": ((86400, "d"), (3600, "h"))}
+    for factor, letter in scales.get(row.unit, ()):
+        if isinstance(value, int) and value % factor == 0:
+            return f'`"{value // factor}{letter}"`'
+    return f"`{value}`"
 
 
 def repairs() -> str:
@@ -204,6 +336,8 @@ def proofs() -> str:
 
 PAGES = {
     "reference/keywords.md": keywords,
+    "reference/service.md": service,
+    "reference/failures.md": failures,
     "reference/commands.md": commands,
     "reference/exit-codes.md": exit_codes,
     "reference/session.md": session,

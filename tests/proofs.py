@@ -62,6 +62,12 @@ KEYWORDS = {
     "::test_a_secret_goes_elsewhere_by_order_only",
     "repair": "tests/cli/test_repairing.py::test_a_faulty_mail_is_repaired_on_its_way",
     "own_copies": "tests/cli/test_repairing.py::test_who_is_not_named_gets_a_copy_of_his_own",
+    "queue": "tests/cli/test_handoff_way.py::test_TODO",
+    "fallback": "tests/config/test_fallback.py::test_fallback_names_an_account_of_the_same_files",
+    "bounce_to": "tests/delivery/test_notices.py::test_TODO",
+    "max_per_minute": "tests/delivery/test_budget.py::test_TODO",
+    "max_per_hour": "tests/delivery/test_budget.py::test_TODO",
+    "max_per_day": "tests/delivery/test_budget.py::test_TODO",
 }
 
 # Option without a keyword (by what it is called in ``cli.msmtp``) -> file and function.

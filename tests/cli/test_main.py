@@ -11,6 +11,7 @@ from peer import Peer, Puppet
 from pillarbox import __version__
 from pillarbox.cli import main
 from pillarbox.errors import ConfigError, UsageError
+from pillarbox.handoff.call import PROGRAMS
 from programs import BIN, ENVIRONMENT, call_program, run_program
 
 MAIL = b"Subject: test\n\nHello.\n"
@@ -47,7 +48,8 @@ def test_there_is_a_script_for_every_personality():
     """Each name that main knows is installed, and nothing else is."""
     assert {script.name for script in BIN.iterdir()} == set(main.PERSONALITIES)
     for script in BIN.iterdir():
-        assert script.read_text().endswith(f'\nrun("{script.name}")\n')
+        asks_first = ", fault" if script.name in PROGRAMS else ""
+        assert script.read_text().endswith(f'\nrun("{script.name}"{asks_first})\n')
         assert os.access(script, os.X_OK)
 
 
@@ -144,7 +146,7 @@ def test_every_command_and_personality_has_its_place():
 # -- failures ---------------------------------------------------------------------------------
 
 
-def _planted(statement, *, place="pillarbox.cli.sending.send_now"):
+def _planted(statement, *, place="pillarbox.cli.direct.send_now"):
     """Return a program in which a function fails, called like msmtp."""
     module, _, function = place.rpartition(".")
     return (

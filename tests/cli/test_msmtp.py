@@ -193,6 +193,10 @@ CHOICES = [
     ("-d9", "is_debugging", True),
     ("--debug", "is_debugging", True),
     ("--debug=x", "is_debugging", True),
+    ("--direct", "wish", "direct"),
+    ("--dir", "wish", "direct"),
+    ("--queue", "wish", "queue"),
+    ("--wait", "wish", "wait"),
 ]
 
 # Accepted, without an effect.

@@ -14,6 +14,7 @@ from peer import Puppet
 from pillarbox.cli import msmtp, sendmail
 from pillarbox.cli.getopt import NONE, REQUIRED
 from pillarbox.errors import UsageError
+from pillarbox.handoff import WISHES
 from programs import call_program, run_program
 
 MAIL = b"Subject: test\nTo: in-header@example.org\n\nHello.\n"
@@ -116,7 +117,7 @@ def test_no_long_option_has_an_effect(host):
         "aliases": str(host.canary),
     }
     for option in msmtp.OPTIONS:
-        if not option.long:
+        if not option.long or option.long in WISHES:
             continue
         value = values.get(option.long, str(host.canary))
         forms = [[f"--{option.long}"], [f"--{option.long}={value}"], [f"--{option.long[:-1]}"]]
@@ -125,8 +126,24 @@ def test_no_long_option_has_an_effect(host):
         for form in forms:
             result = host.call(*form, "--", "to@example.org")
             assert result.exit_code == 64, form
-            assert result.lines[0] == "sendmail has no long options"
+            assert result.lines[0] == "sendmail has no long options but --direct, --queue and --wait"
             assert host.is_untouched(), form
+    assert host.puppet.connections == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["--direc"], ["--q"], ["--wai"], ["--queue=x"], ["--wait=1"], ["--direct=off"]),
+        ["--queue", "--passwordeval=true"],
+    ],
+    ids=" ".join,
+)
+def test_the_three_long_options_of_sendmail_bring_no_other_along(host, words):
+    """Attack: what chooses the way is taken in full and without an argument, or not at all."""
+    result = host.call(*words, "--", "to@example.org")
+    assert result.exit_code == 64
+    assert host.is_untouched()
     assert host.puppet.connections == 0
 
 
@@ -240,10 +257,11 @@ def request_of(monkeypatch):
 
 def test_every_letter_of_sendmail_is_there():
     """Scripts were written for sendmail; each of its letters is taken, with its argument."""
-    there = {option.short: option.argument != NONE for option in sendmail.OPTIONS}
+    short = [option for option in sendmail.OPTIONS if option.short]
+    there = {option.short: option.argument != NONE for option in short}
     assert {letter for letter, wants in there.items() if wants} == {*LETTERS, *"dq"}
     assert {letter for letter, wants in there.items() if not wants} == set(FLAGS)
-    assert not any(option.long for option in sendmail.OPTIONS)
+    assert tuple(option.long for option in sendmail.OPTIONS if option.long) == WISHES
 
 
 @pytest.mark.parametrize(

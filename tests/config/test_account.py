@@ -29,7 +29,10 @@ SWITCHES = (
     "allow_plaintext_auth",
     "repair",
     "own_copies",
+    "queue",
 )
+LIMITS = ("max_per_minute", "max_per_hour", "max_per_day")
+QUEUE = {"queue", "fallback", "bounce_to", *LIMITS}  # about all mails that wait: no options
 
 # keyword, argument (None: none at all), attribute, value
 VALID = [
@@ -121,6 +124,12 @@ VALID = [
     ("syslog", "on", "syslog", "LOG_USER"),
     ("syslog", "off", "syslog", None),
     ("syslog", "LOG_LOCAL7", "syslog", "LOG_LOCAL7"),
+    ("fallback", "second", "fallback", "second"),
+    ("fallback", "", "fallback", None),
+    ("bounce_to", "admin@example.com", "bounce_to", "admin@example.com"),
+    ("bounce_to", "", "bounce_to", None),
+    *((name, "0", name, 0) for name in LIMITS),
+    *((name, "60", name, 60) for name in LIMITS),
     *((name, "text with blanks", name, "text with blanks") for name in TEXTS),
     *((name, "", name, None) for name in TEXTS),
     *((name, "~/file\udcff", name, "~/file\udcff") for name in PATHS),
@@ -180,6 +189,13 @@ INVALID = [
     ("logfile_time_format", "\x1b[2J", "control"),
     ("syslog", "LOG_KERN", "LOG_LOCAL0"),
     ("syslog", "log_mail", "upper and lower case"),
+    ("fallback", "a\rb", "control"),
+    *(
+        ("bounce_to", text, "one address")
+        for text in ("root", "a@b, c@d", "<a@b>", "a@", "a@b\nX: y", "<>")
+    ),
+    *((name, "", "needed") for name in LIMITS),
+    *((name, text, "0 for no limit") for name in LIMITS for text in ("off", "-1", "00", "1.5")),
     ("passwordeval", "a\0b", "NUL"),
     *((name, "a\0b", "NUL") for name in PATHS),
     *((name, "a\tb", "control") for name in TEXTS),
@@ -264,8 +280,8 @@ def test_rows_are_complete():
         assert not alias.target or alias.target in FIELD_BY_NAME
         assert alias.argument in ("required", "optional", "none")
     without = {field.name for field in FIELDS if field.option is None}
-    assert without == {"allow_from_override", "from_full_name", "ntlmdomain", "password"}
-    assert [field.name for field in FIELDS][-1] == "own_copies"
+    assert without == {"allow_from_override", "from_full_name", "ntlmdomain", "password"} | QUEUE
+    assert [field.name for field in FIELDS][-1] == "max_per_day"
 
 
 def test_bare_option_means_what_msmtp_documents():

@@ -183,7 +183,8 @@ def test_every_keyword_about_the_way_is_used():
     elsewhere |= {"from", "from_full_name", "allow_from_override", "set_from_header"}
     elsewhere |= {"set_date_header", "set_msgid_header", "set_to_header", "remove_bcc_headers"}
     elsewhere |= {"dsn_notify", "dsn_return", "logfile", "logfile_time_format", "syslog", "aliases"}
-    elsewhere |= {"repair", "own_copies"}
+    elsewhere |= {"repair", "own_copies", "queue", "fallback", "bounce_to"}
+    elsewhere |= {"max_per_minute", "max_per_hour", "max_per_day"}
     assert used | elsewhere == set(FIELD_BY_NAME)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from pillarbox.cli.direct import prepare, show_account
 from pillarbox.cli.main import spoken, tell
-from pillarbox.cli.sending import prepare, program_name, show_account
+from pillarbox.cli.sending import program_name
 from pillarbox.config.account import FIELD_BY_NAME
 from pillarbox.delivery.report import trouble_lines
 from pillarbox.delivery.submit import connect_for

@@ -37,7 +37,9 @@ COMMANDS = {
     "send": ("pillarbox.cli.send", "write a mail, with Markdown and attachments, and send it"),
     "try": ("pillarbox.cli.try_", "show a mail going through, on a provider inside this computer"),
     "lint": ("pillarbox.cli.lint", "say what is wrong with a mail before it is sent"),
+    "queue": ("pillarbox.cli.queue", "see and steer what waits to be sent"),
     "provider": ("pillarbox.intake.provider", "run that provider alone, for tests"),
+    "serve": ("pillarbox.intake.serve", "take mail from programs, keep it safe, and deliver it"),
 }
 
 # The name that the program was called by -> module whose ``main(argv)`` is the personality.
@@ -55,7 +57,7 @@ MODES = {"sendmail -bs": "pillarbox.intake.stdio"}
 _SIGINT_EXIT = 130  # what a shell reports for a program that Ctrl-C ended
 
 
-def run(name: str) -> NoReturn:
+def run(name: str, fault: BaseException | None = None) -> NoReturn:
     """
     Run the command that the process was started as, and end the process.
 
@@ -64,6 +66,7 @@ def run(name: str) -> NoReturn:
 
     Args:
         name: The row of ``PERSONALITIES`` for a name that is not in it.
+        fault: What the command has failed with already (``handoff.start``); None: it is to run.
 
     """
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
@@ -72,7 +75,7 @@ def run(name: str) -> NoReturn:
     called = sys.argv[0].rpartition("/")[2]
     program = printable(called or name)
     try:
-        code = load(PERSONALITIES.get(called) or PERSONALITIES[name]).main(sys.argv[1:])
+        code = _code_of(PERSONALITIES.get(called) or PERSONALITIES[name], fault)
     except PillarboxError as exc:
         complain(program, exc)
         code = exc.exit_code
@@ -91,6 +94,13 @@ def run(name: str) -> NoReturn:
         tell(program, spoken(what))
         code = EX_SOFTWARE
     _leave(code)
+
+
+def _code_of(personality: str, fault: BaseException | None) -> int:
+    if fault is not None:
+        raise fault
+    code: int = load(personality).main(sys.argv[1:])
+    return code
 
 
 def load(name: str) -> ModuleType:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
-from pillarbox.cli.sending import SendRequest, send_mail
+from pillarbox.cli.sending import WISH_OPTIONS, SendRequest, send_mail, wish_of
 from pillarbox.config.account import ALIASES, FIELDS, parse_setting
 from pillarbox.config.values import reason_of
 from pillarbox.errors import UsageError
@@ -37,6 +37,7 @@ _OWN_OPTIONS = (
     Option("read-recipients", long="read-recipients", short="t"),
     Option("read-envelope-from", long="read-envelope-from"),
     Option("raw", long="raw"),
+    *WISH_OPTIONS,
     Option("mode", short="b", argument=REQUIRED),
     # Else it would be short for --passwordeval, and run as a command.
     Option("no-password", long="password", argument=OPTIONAL),
@@ -123,6 +124,7 @@ def _request(found: list[tuple[str, str | None]], operands: list[str]) -> SendRe
         reads_sender="read-envelope-from" in chosen,
         is_pretending="pretend" in chosen,
         is_debugging="debug" in chosen,
+        wish=wish_of(chosen),
     )
 
 
@@ -187,6 +189,9 @@ _HELP = {
     "rmqs": "Ask the server to send what it holds for a host, @domain or #queue (ETRN).",
     "configure": "Print an account for this address, from the SRV records of its domain.",
     "raw": "Send the mail as it is, headers that are missing apart (--repair=off).",
+    "--direct": "Send now, from this process, whatever the configuration says of a queue.",
+    "--queue": "Leave the mail to the mail service, or keep it in your own queue.",
+    "--wait": "Leave the mail to the mail service, and wait for the provider's answer.",
     "mode": "m: send a mail (the default); for programs that speak sendmail.",
 }
 

@@ -1,11 +1,10 @@
 """
-One mail from standard input to the relay host: what ``msmtp`` and ``sendmail`` have in common.
+One mail from standard input on its way: what ``msmtp`` and ``sendmail`` have in common.
 
-1. Read the header section, rescued from what a shell did to it; the body stays in the pipe.
-2. Recipients and sender, from the command line and, where asked for, from the header.
-3. Configuration, account, aliases: the ``Envelope``.
-4. ``delivery.submit.send_now``.
-5. Tell the person and the log what became of it.
+1. ``_way`` - directly, to the system's service, or as the account says (``handoff.way``).
+2. ``Source`` - the header section, rescued from what a shell did to it, where recipients or the
+   sender are in it or the mail is sent from here; the body stays in the pipe.
+3. ``direct``, or ``queueing``: each of them loaded only when it is the way.
 """
 
 from __future__ import annotations
@@ -13,33 +12,53 @@ from __future__ import annotations
 import os
 import sys
 
-from pillarbox.cli.main import spoken, tell
-from pillarbox.config.finish import finish_account, require_sender
-from pillarbox.config.load import Wishes, choose_account, load_files
-from pillarbox.delivery.submit import send_now
-from pillarbox.errors import EX_OK, DataError, InputOutputError, PillarboxError, UsageError
+from pillarbox.cli.getopt import Option
+from pillarbox.cli.main import load
+from pillarbox.errors import DataError, PillarboxError, UsageError
+from pillarbox.handoff import (
+    ACCOUNT,
+    DIRECT,
+    SYSTEM,
+    WISHES,
+    drain_input,
+    has_own_configuration,
+    read_input,
+    socket_of,
+    way,
+)
+from pillarbox.handoff.call import NOBODY
 from pillarbox.mail.address import parse_address_list
-from pillarbox.mail.envelope import Envelope
 from pillarbox.mail.message import read_message
 from pillarbox.mail.originate import recipient_fields
 from pillarbox.mail.reply import printable
 from pillarbox.mail.rescue import rescue
-from pillarbox.text import language_of, say
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
-    from pillarbox.config.account import Account
-    from pillarbox.delivery.submit import Outcome
     from pillarbox.mail.address import Mailbox
     from pillarbox.mail.headers import HeaderSection
+    from pillarbox.mail.message import Message
     from pillarbox.mail.repair import Change
 
-__all__ = ["Prepared", "SendRequest", "prepare", "program_name", "send_mail", "show_account"]
+__all__ = [
+    "WISH_OPTIONS",
+    "SendRequest",
+    "Source",
+    "program_name",
+    "reverse_path",
+    "send_mail",
+    "wish_of",
+]
 
-_DAEMON = "mailer-daemon"  # sendmail's way to say the null reverse-path
+# How a caller chooses the way of his mail. ``queue`` is a keyword as well, so the keys have dashes.
+WISH_OPTIONS = tuple(Option(f"--{wish}", long=wish) for wish in WISHES)
+
+# What the service does for a caller; every other setting says how this process is to send.
+_PASSED_ON = frozenset(("from", "from_full_name", "dsn_notify", "dsn_return"))
 
 
 class SendRequest(Value):
@@ -57,6 +76,7 @@ class SendRequest(Value):
         envid: The envelope identifier for reports (RFC 3461); empty: none.
         is_pretending: Say what would be done, and do nothing (``--pretend``).
         is_debugging: Show account and dialogue (``--debug``).
+        wish: ``direct``, ``queue`` or ``wait``: the option of that name; empty: none was given.
 
     """
 
@@ -71,6 +91,7 @@ class SendRequest(Value):
         "recipients",
         "settings",
         "user_file",
+        "wish",
     )
 
     def __init__(
@@ -86,6 +107,7 @@ class SendRequest(Value):
         envid: str = "",
         is_pretending: bool = False,
         is_debugging: bool = False,
+        wish: str = "",
     ) -> None:
         self.settings = settings
         self.recipients = recipients
@@ -97,6 +119,41 @@ class SendRequest(Value):
         self.envid = envid
         self.is_pretending = is_pretending
         self.is_debugging = is_debugging
+        self.wish = wish
+
+    @property
+    def changes_sending(self) -> bool:
+        """Whether it says how to send, which only this process can do then."""
+        others = self.settings.keys() - _PASSED_ON
+        if self.is_raw:
+            others = others - {"repair"}
+        return bool(
+            others
+            or self.host_given
+            or self.user_file is not None
+            or self.reads_sender
+            or self.is_pretending
+            or self.is_debugging
+        )
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether nothing is to be repaired."""
+        return self.settings.get("repair") is False
+
+
+def wish_of(keys: Container[str]) -> str:
+    """
+    Return which of ``WISHES`` is among the options of a command line; empty: none.
+
+    Raises:
+        UsageError: More than one is.
+
+    """
+    found = [wish for wish in WISHES if f"--{wish}" in keys]
+    if len(found) > 1:
+        raise UsageError(say("cannot use both --{one} and --{other}", one=found[0], other=found[1]))
+    return found[0] if found else ""
 
 
 def program_name() -> str:
@@ -104,26 +161,9 @@ def program_name() -> str:
     return printable(sys.argv[0].rpartition("/")[2] or "pillarbox")
 
 
-class Prepared(Value):
-    """
-    An account that is ready to send, and how it was found.
-
-    Attributes:
-        account: The finished account.
-        story: What ``--pretend`` says about the choice, a line each.
-
-    """
-
-    __slots__ = ("account", "story")
-
-    def __init__(self, account: Account, story: tuple[str, ...]) -> None:
-        self.account = account
-        self.story = story
-
-
 def send_mail(request: SendRequest) -> int:
     """
-    Send the mail on standard input, or pretend to. Blocks.
+    Bring the mail on standard input on its way, or pretend to. Blocks.
 
     Returns:
         The exit code of the attempt.
@@ -135,131 +175,140 @@ def send_mail(request: SendRequest) -> int:
     try:
         code = _send(request)
     except PillarboxError:
-        _drain_input()
+        drain_input()
         raise
     if code:
-        _drain_input()
+        drain_input()
     return code
 
 
 def _send(request: SendRequest) -> int:
-    changes: list[Change] = []
-    original = read_message(_read_input, remaining_bytes=_remaining_input())
-    message = original if request.settings.get("repair") is False else rescue(original, changes)
-    header_sender = _header_sender(message.headers)
+    socket = socket_of(os.environb)
+    chosen = _way(request, socket)
+    source = Source(request, is_given_again=chosen != DIRECT)
+    if chosen == SYSTEM:
+        from pillarbox.cli.queueing import hand_over_as_it_is
+
+        _require_recipients(request, source)
+        hand_over_as_it_is(request, source, socket)
+        return 0
+    header_sender = _header_sender(source.message.headers)
     if request.reads_sender and header_sender is None:
         msg = say("the mail has no From header with an address in it")
         raise UsageError(msg, advice=say("give the sender with -f, or add a From header"))
-    recipients = _recipients(request, message.headers)
-    if not recipients and not request.is_pretending:
+    _require_recipients(request, source)
+    direct = load("pillarbox.cli.direct")
+    prepared = direct.prepare(request, header_sender)
+    if chosen == ACCOUNT and (prepared.account.queue or request.wish):
+        from pillarbox.cli.queueing import queue_as_own
+
+        return queue_as_own(request, source, socket)
+    source.forget_octets()
+    code: int = direct.send_directly(request, source, prepared)
+    return code
+
+
+def _way(request: SendRequest, socket: str) -> str:
+    """
+    Return the way of this call.
+
+    Raises:
+        UsageError: It wishes for the queue, and says how to send without it.
+
+    """
+    if request.wish and request.is_pretending:
+        return DIRECT
+    if request.wish not in ("", DIRECT) and request.changes_sending:
+        raise UsageError(
+            say("--{wish} leaves it to the mail service how to send", wish=request.wish),
+            advice=say("leave out the options that say how, or use --direct"),
+        )
+    return way(
+        request.wish,
+        changes_sending=request.changes_sending,
+        has_own_configuration=has_own_configuration(os.environb),
+        has_system_socket=bool(socket),
+    )
+
+
+def _require_recipients(request: SendRequest, source: Source) -> None:
+    if not source.recipients and not request.is_pretending:
         raise UsageError(
             say("no recipients found"),
             advice=say("name them on the command line, or use -t and a To, Cc or Bcc header"),
         )
-    prepared = prepare(request, header_sender)
-    account = prepared.account
-    if not account.repair and message is not original:
-        message = original
-        recipients = _recipients(request, message.headers)
-        changes.clear()
-    if request.is_pretending or request.is_debugging:
-        show_account(request, prepared, is_sending=True)
-    expanded = _expanded(recipients, account)
-    if request.is_pretending:
-        return EX_OK
-    envelope = Envelope(
-        _reverse_path(require_sender(account)),
-        expanded,
-        ret=account.dsn_return or "",
-        envid=request.envid,
-        notify=account.dsn_notify or "",
-    )
-    show = print if request.is_debugging else None
-    outcome = send_now(
-        account, envelope, message, environment=os.environ, show=show, changes=changes
-    )
-    if request.is_debugging:
-        for change in outcome.changes:
-            print(f"repaired: {change}")
-    return _tell(outcome, account)
 
 
-def prepare(request: SendRequest, header_sender: str | None = None) -> Prepared:
+class Source:
     """
-    Choose the account and make it ready. May run commands of the configuration.
+    The mail on standard input; it is read when something of it is asked for.
 
     Args:
         request: What the command line asks for.
-        header_sender: The address in the mail's From header; None: there is none.
+        is_given_again: Keep what is read, for ``read_again``.
 
-    Raises:
-        ConfigError, InputOutputError: The configuration cannot be used.
+    Attributes:
+        changes: What was rescued.
 
     """
-    wishes = Wishes(
-        request.settings,
-        env=os.environ,
-        account_name=request.account_name,
-        host_given=request.host_given,
-        user_file=request.user_file,
-        sender=header_sender if request.reads_sender else None,
-    )
-    files = load_files(wishes)
-    is_shown = request.is_pretending or request.is_debugging
-    if is_shown:
-        from pillarbox.cli.pretend import file_lines
 
-        if request.reads_sender:
-            print(f"envelope from address extracted from mail: {header_sender}")
-        for line in file_lines(files):  # at once: they explain why no account is found
-            print(line)
-    chosen, reason = choose_account(files, wishes)
-    account = finish_account(chosen, wishes, header_sender)
-    story: tuple[str, ...] = ()
-    if is_shown:
-        from pillarbox.cli.pretend import choice_lines
+    def __init__(self, request: SendRequest, *, is_given_again: bool) -> None:
+        self.changes: list[Change] = []
+        self._request = request
+        self._octets: list[bytes] | None = [] if is_given_again else None
+        self._original: Message | None = None
+        self._message: Message | None = None
+        self._recipients: list[Mailbox] | None = None
 
-        story = tuple(choice_lines(account, reason, is_named=request.account_name is not None))
-    return Prepared(account, story)
+    @property
+    def message(self) -> Message:
+        """The mail, its header section rescued unless nothing is to be repaired."""
+        if self._message is None:
+            original = read_message(self._read, remaining_bytes=_remaining_input())
+            self._original = original
+            is_raw = self._request.is_raw
+            self._message = original if is_raw else rescue(original, self.changes)
+        return self._message
 
+    @property
+    def recipients(self) -> list[Mailbox]:
+        """Who is named on the command line and, where asked for, in the header."""
+        if self._recipients is None:
+            found: list[Mailbox] = []
+            for operand in self._request.recipients:
+                found += parse_address_list(operand)
+            if self._request.reads_recipients:
+                for value in recipient_fields(self.message.headers):
+                    found += parse_address_list(value)
+            self._recipients = found
+        return self._recipients
 
-def show_account(request: SendRequest, prepared: Prepared, *, is_sending: bool) -> None:
-    """Print the account as ``--pretend`` does."""
-    from pillarbox.cli.pretend import account_lines
+    def take_as_it_is(self) -> None:
+        """Take back what was rescued: the account does not want it."""
+        if self._message is not self._original:
+            self._message = self._original
+            self._recipients = None
+            self.changes.clear()
 
-    for line in prepared.story:
-        print(line)
-    for line in account_lines(prepared.account, is_sending=is_sending):
-        print(line)
-    if is_sending:
-        more = " and the mail" if request.reads_recipients else ""
-        print(f"reading recipients from the command line{more}")
+    def read_again(self, size: int) -> bytes:
+        """Read the mail as it came, from its first octet on; ``b""`` is its end."""
+        if not self._octets:
+            self.forget_octets()
+            return read_input(size)
+        first = self._octets.pop(0)
+        if len(first) > size:
+            self._octets.insert(0, first[size:])
+        return first[:size]
 
+    def forget_octets(self) -> None:
+        """Keep nothing more of what is read."""
+        self._octets = None
 
-def _read_input(size: int) -> bytes:
-    while True:
-        try:
-            return os.read(0, size)
-        except BlockingIOError:
-            # Whoever has the other end made it non-blocking for both of us.
-            from select import select
-
-            select((0,), (), ())
-        except OSError as exc:
-            problem = say("cannot read the mail: {reason}", reason=exc.strerror)
-            raise InputOutputError(problem) from exc
-
-
-def _drain_input() -> None:
-    """Read what the caller still writes: killed by SIGPIPE, it would not see our exit code."""
-    from stat import S_ISFIFO, S_ISSOCK
-
-    try:
-        mode = os.fstat(0).st_mode
-        while (S_ISFIFO(mode) or S_ISSOCK(mode)) and _read_input(1 << 16):
-            pass
-    except (OSError, InputOutputError):
-        return
+    def _read(self, size: int) -> bytes:
+        data = read_input(size)
+        if self._octets is not None:
+            self._octets.append(data)
+        return data
 
 
 def _remaining_input() -> int | None:
@@ -286,49 +335,18 @@ def _header_sender(headers: HeaderSection) -> str | None:
     return None
 
 
-def _recipients(request: SendRequest, headers: HeaderSection) -> list[Mailbox]:
-    found: list[Mailbox] = []
-    for operand in request.recipients:
-        found += parse_address_list(operand)
-    if request.reads_recipients:
-        for value in recipient_fields(headers):
-            found += parse_address_list(value)
-    return found
+def reverse_path(sender: str) -> Mailbox | None:
+    """
+    Return the reverse-path that a sender stands for; None: the null reverse-path.
 
+    Raises:
+        DataError: It is no address, or more than one.
 
-def _reverse_path(sender: str) -> Mailbox | None:
-    if not sender or sender.lower() == _DAEMON:
+    """
+    if not sender or sender.lower() == NOBODY:
         return None
     found = parse_address_list(sender)
     if len(found) != 1:
         msg = say("the envelope sender must be one address, not {text}", text=repr(sender))
         raise DataError(msg)
     return found[0]
-
-
-def _expanded(recipients: list[Mailbox], account: Account) -> tuple[Mailbox, ...]:
-    if account.aliases is None or all(recipient.domain for recipient in recipients):
-        return tuple(recipients)
-    from pillarbox.mail.aliases import expand_aliases
-
-    return tuple(expand_aliases(recipients, account.aliases))
-
-
-def _tell(outcome: Outcome, account: Account) -> int:
-    """Print what went wrong, write the log, and return the exit code."""
-    program = program_name()
-    if outcome.warnings or outcome.exit_code or account.logfile or account.syslog:
-        from pillarbox.delivery.report import failure_lines, log_lines, write_log
-
-        for warning in outcome.warnings:
-            tell(program, spoken(say("warning: {warning}", warning=warning)))
-        if outcome.exit_code:
-            for line in failure_lines(outcome, account, language_of(os.environ)):
-                tell(program, line)
-        try:
-            write_log(account, log_lines(outcome, account), is_success=outcome.exit_code == 0)
-        except PillarboxError as exc:
-            # The mail's fate is what the exit code tells, whatever became of the log.
-            tell(program, spoken(exc.problem))
-            tell(program, spoken(exc.advice))
-    return outcome.exit_code

@@ -3,7 +3,8 @@
 
 It has sendmail's options and no other. An application that passes a user's text behind ``-f``
 must not hand him msmtp's power to run commands, write files or choose the server (attack:
-option injection), so those that would are read and ignored, and long options are refused.
+option injection), so those that would are read and ignored, and long options are refused but
+for the three that choose between sending and the queue, which have no argument.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 
 from pillarbox.cli.getopt import OPTIONAL, REQUIRED, Option, parse_options
 from pillarbox.cli.main import MODES, load
-from pillarbox.cli.sending import SendRequest, send_mail
+from pillarbox.cli.sending import WISH_OPTIONS, SendRequest, send_mail, wish_of
 from pillarbox.config.account import FIELD_BY_NAME
 from pillarbox.config.values import reason_of
 from pillarbox.errors import EX_UNAVAILABLE, PillarboxError, UsageError
@@ -61,7 +62,11 @@ OPTIONS = (
     Option("ignored", short="v"),
     Option("ignored", short="X", argument=REQUIRED),  # a file for the whole dialogue
     Option("ignored", short="x"),
+    *WISH_OPTIONS,
 )
+
+# Long options, in full or not at all: what is short for one of them may be another's tomorrow.
+_LONG = frozenset(f"--{option.long}" for option in WISH_OPTIONS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -69,9 +74,9 @@ def main(arguments: Sequence[str]) -> int:
     for argument in arguments:
         if argument == "--":
             break
-        if argument.startswith("--"):
+        if argument.startswith("--") and argument not in _LONG:
             raise UsageError(
-                say("sendmail has no long options"),
+                say("sendmail has no long options but --direct, --queue and --wait"),
                 advice=say("msmtp's options are understood under the name msmtp only"),
             )
     found, operands = parse_options(arguments, OPTIONS, is_posix="POSIXLY_CORRECT" in os.environ)
@@ -92,13 +97,16 @@ def main(arguments: Sequence[str]) -> int:
     if mode != "m":
         raise _UnsupportedModeError(say("operation mode -b{mode} is not supported", mode=mode))
     if "flush" in chosen and not operands and "read_recipients" not in chosen:
-        return 0  # nothing is ever queued
+        from pillarbox.cli import mailq
+
+        return mailq.flush()
     return send_mail(
         SendRequest(
             _settings(chosen),
             operands,
             reads_recipients="read_recipients" in chosen,
             envid=chosen.get("envid", ""),
+            wish=wish_of(chosen),
         )
     )
 

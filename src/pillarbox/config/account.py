@@ -373,6 +373,56 @@ FIELDS = (
         since=_OWN,
         absent="on",
     ),
+    # What the queue makes of an account. No options: on a command line they would say how one
+    # mail is sent, and these are about all that wait. --queue is an option of its own.
+    Field(
+        "queue",
+        values.parse_on_off,
+        "In a user's own configuration: keep the mail in his queue first, and send it from there.",
+        default=False,
+        since=_OWN,
+        option=None,
+        absent="on",
+    ),
+    Field(
+        "fallback",
+        values.parse_optional_text,
+        "Name of the account through which mail goes while this one cannot log in or is not "
+        "trusted.",
+        since=_OWN,
+        option=None,
+    ),
+    Field(
+        "bounce_to",
+        values.parse_remote_address,
+        "Address that is told when queued mail could not be delivered.",
+        since=_OWN,
+        option=None,
+    ),
+    Field(
+        "max_per_minute",
+        values.parse_limit,
+        "Mails a minute that the queue sends through the account; 0 for no limit.",
+        default=0,
+        since=_OWN,
+        option=None,
+    ),
+    Field(
+        "max_per_hour",
+        values.parse_limit,
+        "The same in an hour.",
+        default=0,
+        since=_OWN,
+        option=None,
+    ),
+    Field(
+        "max_per_day",
+        values.parse_limit,
+        "The same in 24 hours.",
+        default=0,
+        since=_OWN,
+        option=None,
+    ),
 )
 
 _INVERSE = {"on": "off", "off": "on"}
@@ -523,6 +573,12 @@ class Account:
     allow_plaintext_auth: bool
     repair: bool
     own_copies: bool
+    queue: bool
+    fallback: str | None
+    bounce_to: str | None
+    max_per_minute: int
+    max_per_hour: int
+    max_per_day: int
 
     def __init__(self, name: str, origin: str, *, base: Account | None = None) -> None:
         self._places: dict[str, tuple[str, int]] = {}

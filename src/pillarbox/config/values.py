@@ -27,12 +27,14 @@ __all__ = [
     "parse_dsn_notify",
     "parse_dsn_return",
     "parse_fingerprint",
+    "parse_limit",
     "parse_on_off",
     "parse_optional_port",
     "parse_optional_positive",
     "parse_optional_text",
     "parse_path",
     "parse_port",
+    "parse_remote_address",
     "parse_required_text",
     "parse_secret",
     "parse_sender",
@@ -138,6 +140,17 @@ def parse_optional_positive(text: str) -> int | None:
     return _parse_integer(text, _INT_MAX) if text else None
 
 
+def parse_limit(text: str) -> int:
+    """Return a number of mails; 0 for no limit."""
+    if text == "0":
+        return 0
+    try:
+        return _parse_integer(text, _INT_MAX)
+    except ValueError as error:
+        reason = say("{reason}, or 0 for no limit", reason=reason_of(error)) if text else NEEDED
+        raise ValueError(reason) from error
+
+
 def parse_timeout(text: str) -> int | None:
     """Return a number of seconds, or None for ``off``."""
     if text == "off":
@@ -147,6 +160,22 @@ def parse_timeout(text: str) -> int | None:
     except ValueError as error:
         reason = say("{reason} (seconds), or off", reason=reason_of(error)) if text else NEEDED
         raise ValueError(reason) from error
+
+
+def parse_remote_address(text: str) -> str | None:
+    """Return one address with a domain, or None for an empty text (unset)."""
+    if not text:
+        return None
+    from pillarbox.errors import DataError
+    from pillarbox.mail.address import parse_mailbox
+
+    try:
+        mailbox = parse_mailbox(text)
+    except DataError as error:
+        raise ValueError(say("write one address, such as admin@example.com")) from error
+    if not mailbox.domain:
+        raise ValueError(say("write one address, such as admin@example.com"))
+    return str(mailbox)
 
 
 def parse_path(text: str) -> str | None:

@@ -138,10 +138,13 @@ class Deliverer(Carrier):
         threads = [*self._threads]
         for thread in threads:
             thread.join(max(0.0, limit - monotonic()))
+        has_ended = not any(thread.is_alive() for thread in threads)
+        if has_ended:
+            self._traffic.settle()
         self._upkeep.note_ages(_STOP_S)
         for health in self._traffic.healths():
             health.save()
-        return not any(thread.is_alive() for thread in threads)
+        return has_ended
 
     def stalled(self) -> str:
         """Return why nothing is delivered any more, for a watchdog; empty: all is well."""
@@ -192,8 +195,7 @@ class Deliverer(Carrier):
                     Worker(self._traffic, health, lingers=False).serve()
                 else:
                     self._park(name)
-        self._traffic.retry_records()
-        self._traffic.spool.settle()
+        self._traffic.settle()
         for health in self._traffic.healths():
             health.save()
         return len(self.queue)
@@ -272,8 +274,7 @@ class Deliverer(Carrier):
             if account in ("", health.account.name):
                 with health.lock:
                     # A network that is back heals what failed without it; a login it does not.
-                    if health.breaker.kind and not health.breaker.is_broken:
-                        health.breaker.resume()
+                    health.breaker.hurry()
         self.queue.set_due(self._clock.elapsed_s(), lane=account)
 
     def resume(self, account: str) -> bool:

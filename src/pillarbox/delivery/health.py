@@ -99,27 +99,28 @@ class Health:
         self.trouble: Trouble | None = None
         self._memory = memory
         self._clock = clock
-        self.breaker: Breaker
-        self.budget: Budget
-        self._remember()
+        record = memory.load(account.name)
+        now = clock.elapsed_s()
+        self.breaker = Breaker(record.get("breaker"), elapsed_s=now, fingerprint=_mark(account))
+        self.budget = self._budget(record.get("budget"))
 
     def renew(self, account: Account) -> None:
         """Take the account as it is now configured; with other credentials the breaker closes."""
-        self.save()
         with self.lock:
+            spent = self.budget.record(self._clock.elapsed_s())
             self.account = account
-            self._remember()
+            self.breaker.use(_mark(account))
+            self.budget = self._budget(spent)
+        self.save()
 
-    def _remember(self) -> None:
-        account, now = self.account, self._clock.elapsed_s()
-        record = self._memory.load(account.name)
-        self.breaker = Breaker(record.get("breaker"), elapsed_s=now, fingerprint=_mark(account))
-        self.budget = Budget(
+    def _budget(self, record: dict[str, Any] | None) -> Budget:
+        account = self.account
+        return Budget(
             account.max_per_minute,
             account.max_per_hour,
             account.max_per_day,
-            record=record.get("budget"),
-            elapsed_s=now,
+            record=record,
+            elapsed_s=self._clock.elapsed_s(),
         )
 
     def wait_s(self, *, is_urgent: bool = False) -> float:

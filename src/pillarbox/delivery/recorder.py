@@ -17,7 +17,7 @@ import os
 from pillarbox.delivery.events import ERROR, INFO, NOTICE, WARNING
 from pillarbox.delivery.report import log_lines, mask, write_log
 from pillarbox.delivery.submit import Outcome
-from pillarbox.errors import EX_TEMPFAIL, PillarboxError, SpoolError
+from pillarbox.errors import EX_TEMPFAIL, EntryNotFoundError, PillarboxError, SpoolError
 from pillarbox.mail.reply import printable
 from pillarbox.mail.status import BOUNCED as IS_BOUNCED
 from pillarbox.mail.status import DEFERRED as IS_DEFERRED
@@ -115,7 +115,7 @@ class Recorder:
         self._add = add
         self._alarm = alarm
 
-    def record(
+    def begin(
         self,
         job: Job,
         judgement: Judgement,
@@ -123,9 +123,9 @@ class Recorder:
         *,
         tells_sender: bool,
         is_expired: bool = False,
-    ) -> bool:
+    ) -> Progress:
         """
-        Write down what an attempt came to. Blocks and fsyncs. The claim is closed.
+        Write down what an attempt came to, so that it survives our own end; see ``complete``.
 
         Args:
             job: The entry.
@@ -136,7 +136,7 @@ class Recorder:
             is_expired: It is given up because of its age.
 
         Returns:
-            Whether the entry is out of the queue.
+            What was written.
 
         Raises:
             SpoolError: A notice could not be written: nothing is recorded, and it is to be
@@ -163,20 +163,52 @@ class Recorder:
                 secret=session.secret,
                 is_expired=is_expired,
             )
-            self._tell(told, job.head.id)
+            self.tell(told, job.head.id)
         progress = self._progress(job, bytes(statuses), judgement, session.secret)
-        is_final = progress.is_final
-        has_changed = progress.statuses != job.progress.statuses
-
-        def write() -> bool:
-            job.claim.record(progress, is_durable=has_changed)
-            job.claim.close()
-            return self._leave(job.head.id, progress) if is_final else False
-
         try:
-            return write()
+            job.claim.record(progress, is_durable=False)
         except SpoolError as exc:
-            raise Unrecorded(exc, write) from exc
+            raise Unrecorded(exc, lambda: self._write_again(job, progress)) from exc
+        return progress
+
+    def complete(self, job: Job, progress: Progress) -> bool:
+        """
+        Have it survive a power cut as well, and let the entry leave if nobody waits any more.
+
+        Blocks and fsyncs; the claim is closed.
+
+        Returns:
+            Whether the entry is out of the queue.
+
+        Raises:
+            Unrecorded: It could not be written.
+
+        """
+        try:
+            return self._write(job, progress)
+        except SpoolError as exc:
+            raise Unrecorded(exc, lambda: self._write_again(job, progress)) from exc
+
+    def _write_again(self, job: Job, progress: Progress) -> bool:
+        """Write through a new descriptor: of one that failed, Linux says yes the next time."""
+        job.claim.close()
+        try:
+            job.claim = self._spool.claim(job.head.id)
+        except EntryNotFoundError:
+            return True  # somebody has deleted it
+        return self._write(job, progress)
+
+    def _write(self, job: Job, progress: Progress) -> bool:
+        if progress.statuses != job.progress.statuses:
+            job.claim.record(progress, is_durable=True)
+        job.claim.close()
+        if not progress.is_final:
+            return False
+        if BOUNCED in progress.statuses:
+            self._spool.move(job.head.id, QUEUE, FAILED)
+        else:
+            self._spool.remove(job.head.id, QUEUE)
+        return True
 
     def warn(
         self,
@@ -203,7 +235,7 @@ class Recorder:
             greeting=session.greeting,
             secret=session.secret,
         )
-        self._tell(told, job.head.id)
+        self.tell(told, job.head.id)
         before = job.progress
         job.progress = Progress(
             before.statuses,
@@ -242,10 +274,7 @@ class Recorder:
         self._add(Entry(head, progress, len(notice.content)))
 
     def tell(self, told: Told, entry_id: str = "") -> None:
-        """Put a notice in, or say why there is none; see ``put``."""
-        self._tell(told, entry_id)
-
-    def _tell(self, told: Told, entry_id: str) -> None:
+        """Put a notice into the queue, or say why there is none; see ``put``."""
         if told.notice is not None:
             self.put(told.notice)
         elif told.reason:
@@ -275,13 +304,6 @@ class Recorder:
             has_warned=before.has_warned,
             reason=shown_reason(trouble, secret) if trouble is not None else "",
         )
-
-    def _leave(self, entry_id: str, progress: Progress) -> bool:
-        if BOUNCED in progress.statuses:
-            self._spool.move(entry_id, QUEUE, FAILED)
-        else:
-            self._spool.remove(entry_id, QUEUE)
-        return True
 
     def log(
         self, job: Job, judgement: Judgement, session: Session, *, next_try_s: float | None

@@ -185,7 +185,7 @@ class Upkeep:
             age, lifetime_s=limits.queue_lifetime_s, is_broken=is_broken, has_warned=has_warned
         ):
             statuses = expired(job, limits.queue_lifetime_s)
-            judgement = policy.judge(statuses, (None,) * len(statuses))
+            judgement = policy.give_up(statuses)
             self._traffic.finish(job, judgement, session, is_expired=True)
             return
         if schedule.is_warning_due(age, after_s=limits.warning_after_s, has_warned=has_warned):

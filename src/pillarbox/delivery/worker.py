@@ -263,7 +263,9 @@ class Worker:
         event, trouble, health = judgement.event, judgement.trouble, self._health
         if not event or trouble is None:
             with health.lock:
-                health.breaker.mail_accepted()
+                has_healed = health.breaker.mail_accepted()
+            if has_healed:
+                health.save()
             return
         if event == "sender":
             with health.lock:
@@ -274,6 +276,7 @@ class Worker:
                     elapsed_s=self._clock.elapsed_s(),
                     chance=self._traffic.chance(),
                 )
+            health.save()
             if not is_open:
                 return
         elif health.wait_s() > 0:

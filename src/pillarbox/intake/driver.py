@@ -12,6 +12,7 @@ TLS is implicit, then reads, feeds the engine, and lets ``Session._answer`` ask 
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from pillarbox.errors import LocalProtocolError
 from pillarbox.intake.link import Link
@@ -37,13 +38,14 @@ from pillarbox.value import Value
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from socket import socket
     from ssl import SSLContext
     from typing import Any
 
     from pillarbox.smtp.server_session import ServerOptions
 
 __all__ = ["Handler", "Limits", "Listener", "Session"]
+
+_TURNS = 5  # of the loop, from an accepted connection to its session
 
 _LOCAL_ERROR = Reply(451, (b"Local error, try again later",))
 
@@ -167,11 +169,13 @@ class Session:
     Attributes:
         server: The engine: ``hello_name``, ``login``, ``is_secured``.
         peer: The other side as ``host, port N``; empty for a Unix socket.
+        caller: The other side of a Unix socket (SO_PEERCRED); None for a TCP connection.
 
     """
 
     def __init__(self, link: Link, listener: Listener) -> None:
         self.server = Server(listener.options)
+        self.caller = link.caller()
         self._link = link
         self._limits = listener.limits
         self._tls = listener.tls
@@ -330,12 +334,14 @@ class Session:
             await self._handle_events()
             async with asyncio.timeout(self._limits.linger_s):
                 await link.write(server.take_output())
-                if self._reason not in ("QUIT", "closed"):
+                # A Unix socket keeps what we said for its reader, whatever of his we left unread.
+                if self.caller is None and self._reason not in ("QUIT", "closed"):
                     link.end_output()
                     while await link.read():
                         pass
         except (TimeoutError, asyncio.CancelledError):
-            pass
+            # He does not read: what is still to be written would keep the connection for ever.
+            link.abort()
         finally:
             link.close()
 
@@ -411,7 +417,16 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._servers.append(await loop.create_unix_server(self._make_link, path))
 
-    async def hold(self, sock: socket) -> None:
+    async def listen_on(self, sock: socket.socket) -> None:
+        """Listen on a Unix or TCP socket that is bound, and listening perhaps (it is ours now)."""
+        loop = asyncio.get_running_loop()
+        if sock.family == socket.AF_UNIX:
+            server = await loop.create_unix_server(self._make_link, sock=sock)
+        else:
+            server = await loop.create_server(self._make_link, sock=sock)
+        self._servers.append(server)
+
+    async def hold(self, sock: socket.socket) -> None:
         """Hold one session over a connected socket, to its end."""
         await asyncio.get_running_loop().connect_accepted_socket(self._make_link, sock)
         while self._sessions:
@@ -419,8 +434,17 @@ class Listener:
 
     async def close(self) -> None:
         """Listen no more, tell every session so, and wait for their ends."""
+        loop = asyncio.get_running_loop()
+        for server in self._servers:
+            for sock in server.sockets:
+                loop.remove_reader(sock.fileno())
+        # asyncio loses, with a traceback, what it has accepted and not yet connected when a
+        # server is closed (Python 3.11: an assertion in Server._attach).
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         for server in self._servers:
             server.close()
+        self._servers.clear()
         sessions = dict(self._sessions)
         for task in sessions:
             task.cancel()
@@ -432,6 +456,9 @@ class Listener:
         return Link(self._on_connected)
 
     def _on_connected(self, link: Link) -> None:
+        if len(self._sessions) >= 2 * self.limits.max_connections:
+            link.abort()  # even to say no would take what the others need
+            return
         is_one_too_many = len(self._sessions) >= self.limits.max_connections
         try:
             session = Session(link, self)

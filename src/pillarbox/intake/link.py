@@ -8,7 +8,11 @@ can be left over when TLS begins, and no client can fill our memory.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from contextlib import suppress
+
+from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +20,31 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Any
 
-__all__ = ["Link"]
+__all__ = ["Caller", "Link"]
 
 # How long the other side may take to answer our close alert; nothing depends on it.
 _TLS_SHUTDOWN_S = 1.0
+
+_CREDENTIALS = struct.Struct("iII")  # struct ucred: pid, uid, gid (unix(7))
+
+
+class Caller(Value):
+    """
+    The process at the other end of a Unix socket, as the kernel knew it when it connected.
+
+    Attributes:
+        uid: Its effective user.
+        gid: Its effective group.
+        pid: Its process; it may have ended since, or given the connection to another.
+
+    """
+
+    __slots__ = ("gid", "pid", "uid")
+
+    def __init__(self, uid: int, gid: int, pid: int) -> None:
+        self.uid = uid
+        self.gid = gid
+        self.pid = pid
 
 
 class Link(asyncio.Protocol):
@@ -50,6 +75,8 @@ class Link(asyncio.Protocol):
         if self._transport is None and isinstance(transport, asyncio.Transport):
             self._transport = transport
             transport.pause_reading()
+            # What write() has returned from is with the kernel, and no memory of ours.
+            transport.set_write_buffer_limits(0)
             self._on_connected(self)
 
     def data_received(self, data: bytes) -> None:
@@ -166,3 +193,14 @@ class Link(asyncio.Protocol):
     def info(self, name: str) -> Any:
         """Return what asyncio knows of the connection."""
         return None if self._transport is None else self._transport.get_extra_info(name)
+
+    def caller(self) -> Caller | None:
+        """Return who is at the other end of a Unix socket; None: the kernel does not tell."""
+        sock = self.info("socket")
+        if sock is None or sock.family != socket.AF_UNIX:
+            return None
+        with suppress(OSError):
+            data = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+            pid, uid, gid = _CREDENTIALS.unpack(data)
+            return Caller(uid, gid, pid)
+        return None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Fault",
+    "decode_utf8_xtext",
     "decode_xtext",
     "has_control_character",
     "parse_bdat",
@@ -44,6 +45,7 @@ _MAX_DIGITS = 20  # RFC 1870 3; 2**64 has as many
 _MAX_ENVID = 100  # RFC 3461 4.4
 _MAX_ORCPT = 500  # RFC 3461 4.2
 _MAX_HELLO = 255  # RFC 5321 4.5.3.1.2
+_MAX_WISH = 300  # characters of a name, decoded: what a line of MAIL has room for
 
 
 class Fault(Value):
@@ -141,6 +143,25 @@ def decode_xtext(text: str) -> str | None:
     return decoded if decoded.isascii() and decoded.isprintable() else None
 
 
+def decode_utf8_xtext(text: str) -> str | None:
+    """
+    Return what xtext over the octets of UTF-8 stands for, or None when it is none.
+
+    Only what a person can see is let through, and the space: it becomes part of a header field.
+    """
+    first, *escaped = text.encode("utf-8", "surrogateescape").split(b"+")
+    decoded = bytearray(first)
+    for part in escaped:
+        if len(part) < 2 or not _HEX.issuperset(part[:2].decode("latin-1")):
+            return None
+        decoded += bytes((int(part[:2], 16),)) + part[2:]
+    try:
+        shown = decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return shown if shown.isprintable() else None
+
+
 # -- the parts of MAIL and RCPT --------------------------------------------------------------------
 
 
@@ -197,8 +218,11 @@ def _mailbox(path: str, row: str, *, is_smtputf8: bool) -> Mailbox | Fault:
         return Fault(row, exc.problem)
 
 
-def _mail_parameters(given: dict[str, str], offered: Container[str]) -> MailParameters | Fault:
+def _mail_parameters(  # noqa: C901 (one list, a parameter a row)
+    given: dict[str, str], offered: Container[str]
+) -> MailParameters | Fault:
     size_bytes, body, is_smtputf8, ret, envid, auth = None, "", False, "", "", ""
+    priority, wishes = 0, dict[str, str]()
     for key, value in given.items():
         if _MAIL_EXTENSIONS.get(key) not in offered:
             return Fault("unknown_parameter", f"Unknown parameter {key}")
@@ -219,14 +243,41 @@ def _mail_parameters(given: dict[str, str], offered: Container[str]) -> MailPara
         elif key == "AUTH":
             auth = decode_xtext(value) or ""
             fine = bool(auth)
+        elif key == "MT-PRIORITY":
+            fine = value in _PRIORITIES
+            priority = int(value) if fine else 0
+        elif _MAIL_EXTENSIONS[key] == "XPILLARBOX":
+            wish = _wish(key, value)
+            fine = wish is not None
+            wishes[key] = wish or ""
         if not fine:
             return Fault("bad_parameter", f"Bad parameter {key}")
     return MailParameters(
-        size_bytes=size_bytes, body=body, is_smtputf8=is_smtputf8, ret=ret, envid=envid, auth=auth
+        size_bytes=size_bytes,
+        body=body,
+        is_smtputf8=is_smtputf8,
+        ret=ret,
+        envid=envid,
+        auth=auth,
+        priority=priority,
+        wishes=wishes,
     )
 
 
-# Which extension a parameter belongs to; RFC 1870, 6152, 6531, 3461 and 4954.
+def _wish(key: str, value: str) -> str | None:
+    """Return the value of a parameter of ours, decoded; None: it is wrong."""
+    if key not in _NAMES:
+        return None if value else ""
+    name = decode_utf8_xtext(value)
+    return name if name and len(name) <= _MAX_WISH else None
+
+
+_NAMES = frozenset(("XACCOUNT", "XNAME"))  # the others have no value
+
+# RFC 6710 4.1: a digit, with a minus or without.
+_PRIORITIES = frozenset(("-0", *(str(number) for number in range(-9, 10))))
+
+# Which extension a parameter belongs to; RFC 1870, 6152, 6531, 3461, 4954, 6710, and our own.
 _MAIL_EXTENSIONS = {
     "SIZE": "SIZE",
     "BODY": "8BITMIME",
@@ -234,6 +285,12 @@ _MAIL_EXTENSIONS = {
     "RET": "DSN",
     "ENVID": "DSN",
     "AUTH": "AUTH",
+    "MT-PRIORITY": "MT-PRIORITY",
+    "XACCOUNT": "XPILLARBOX",
+    "XNAME": "XPILLARBOX",
+    "XOWN": "XPILLARBOX",
+    "XRAW": "XPILLARBOX",
+    "XWAIT": "XPILLARBOX",
 }
 
 

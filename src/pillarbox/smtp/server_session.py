@@ -207,10 +207,24 @@ class MailParameters(Value):
         envid: The envelope identifier, decoded; empty: not said (RFC 3461 4.4).
         auth: The submitter that the client vouches for, decoded, or ``<>``; empty: not said
             (RFC 4954 5).
+        priority: MT-PRIORITY, -9 to 9 (RFC 6710); 0: usual, or not said.
+        wishes: The parameters of XPILLARBOX that were given, by name and decoded; the value of
+            those without one is empty: ``XACCOUNT`` (name of the account), ``XNAME`` (full name
+            for From), ``XOWN`` (the account's own sender in place of the reverse-path),
+            ``XRAW`` (no repair), ``XWAIT`` (answer when the provider has answered).
 
     """
 
-    __slots__ = ("auth", "body", "envid", "is_smtputf8", "ret", "size_bytes")
+    __slots__ = (
+        "auth",
+        "body",
+        "envid",
+        "is_smtputf8",
+        "priority",
+        "ret",
+        "size_bytes",
+        "wishes",
+    )
 
     def __init__(
         self,
@@ -221,6 +235,8 @@ class MailParameters(Value):
         ret: str = "",
         envid: str = "",
         auth: str = "",
+        priority: int = 0,
+        wishes: dict[str, str] | None = None,
     ) -> None:
         self.size_bytes = size_bytes
         self.body = body
@@ -228,6 +244,8 @@ class MailParameters(Value):
         self.ret = ret
         self.envid = envid
         self.auth = auth
+        self.priority = priority
+        self.wishes = wishes or {}
 
 
 class MailRequested(Decision):

@@ -347,7 +347,7 @@ class Spool:
         raise NotImplementedError
 
     def update(self, entry_id: str, progress: Progress, state: str = QUEUE) -> None:
-        """Write down how far an entry is, in place; its content is not looked at, nothing synced."""
+        """Write down how far an entry is, in place; nothing is checked or fsynced."""
         raise NotImplementedError
 
     def move(self, entry_id: str, source: str, target: str) -> None:

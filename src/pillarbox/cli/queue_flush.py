@@ -1,0 +1,70 @@
+"""
+Delivering a queue that has no daemon, in the foreground: ``pillarbox queue flush`` and ``resume``.
+
+The same deliverer as the daemon's, once through what waits. Root becomes the spool's owner for
+good first: what an account of it runs to find a password must not run as root.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pillarbox.cli.main import spoken
+from pillarbox.cli.queue_page import account_lines
+from pillarbox.config.service import load_service
+from pillarbox.delivery.assembly import hostname_of, make_accounts, make_deliverer
+from pillarbox.delivery.events import Events
+from pillarbox.delivery.steward_rows import account_row
+from pillarbox.errors import EX_OK, EX_TEMPFAIL
+from pillarbox.text import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pillarbox.cli.queue_access import QueueAccess
+    from pillarbox.delivery.deliverer import Deliverer
+
+__all__ = ["flush_spool"]
+
+
+def flush_spool(queue: QueueAccess, account: str = "", *, resumes: bool = False) -> int:
+    """
+    Deliver now what waits in a queue without a daemon, and tell what is left. Blocks.
+
+    Args:
+        queue: The queue, open for changes.
+        account: Only what goes through it; empty: everything.
+        resumes: Even if the account is paused.
+
+    Returns:
+        0: nothing is left; 75: mail is left.
+
+    Raises:
+        ConfigError, InputOutputError: The settings or the accounts are wrong.
+
+    """
+    queue.become_owner()
+    deliverer = _make_deliverer(queue)
+    before = deliverer.load()
+    if resumes:
+        deliverer.resume(account)
+    ids = [item.id for item in deliverer.queue.items(account)] if account else None
+    left = deliverer.flush_once(ids=ids)
+    if before:
+        print(
+            spoken(say("{sent} mails are dealt with, {left} wait", sent=before - left, left=left))
+        )
+    now_s = deliverer.clock.epoch_s()
+    for state in deliverer.accounts():
+        for line in account_lines(account_row(state), now_s):
+            print(line)
+    return EX_TEMPFAIL if left else EX_OK
+
+
+def _make_deliverer(queue: QueueAccess) -> Deliverer:
+    place = queue.place
+    service = load_service(place.settings or None, is_user=place.is_user)
+    accounts = make_accounts(service, os.environ, is_user=place.is_user)
+    # What happens is told at the end, and the notices tell the senders.
+    events = Events(lambda _: None)
+    hostname = hostname_of(service)
+    return make_deliverer(queue.directory, accounts, service, hostname=hostname, events=events)

@@ -1,0 +1,187 @@
+"""
+Leaving a mail to a queue: the system's service, the user's own, or the user's own spool.
+
+A mail is handed over as it came: the service repairs it when it sends it. What is kept in the
+user's spool is kept durably before anything else is tried, so that whatever happens behind that
+changes nothing of the exit code: the mail is not lost.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pillarbox.cli.main import spoken, tell
+from pillarbox.cli.sending import program_name, reverse_path
+from pillarbox.errors import EX_OK, ConfigError, InputOutputError, NetworkError, SpoolError
+from pillarbox.handoff import WAIT, Call, hand_over
+from pillarbox.text import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pillarbox.cli.sending import SendRequest, Source
+    from pillarbox.config.service import Service
+    from pillarbox.delivery.acceptance import Accounts
+    from pillarbox.spool.base import Head
+
+__all__ = ["hand_over_as_it_is", "queue_as_own"]
+
+_PIECE_BYTES = 1 << 18
+
+
+def hand_over_as_it_is(request: SendRequest, source: Source, socket: str) -> None:
+    """
+    Give the mail to the service behind a socket. Blocks.
+
+    Raises:
+        PillarboxError: It did not take it.
+
+    """
+    sender = _setting(request, "from")
+    path = reverse_path(sender) if sender is not None else None
+    call = Call(
+        [str(recipient) for recipient in source.recipients],
+        sender=None if sender is None else str(path or ""),
+        account=request.account_name or "",
+        full_name=_setting(request, "from_full_name") or "",
+        notify=(_setting(request, "dsn_notify") or "").upper(),
+        ret=(_setting(request, "dsn_return") or "").upper(),
+        envid=request.envid,
+        is_raw=request.is_raw,
+        wish=request.wish,
+    )
+    hand_over(call, socket, source.read_again)
+
+
+def _setting(request: SendRequest, name: str) -> str | None:
+    value = request.settings.get(name)
+    return None if value is None else str(value)
+
+
+def queue_as_own(request: SendRequest, source: Source, socket: str) -> int:
+    """
+    Leave the mail to the user's own queue. Blocks.
+
+    Args:
+        request: What the command line asks for.
+        source: The mail.
+        socket: The one that the environment names, or the system's, or empty.
+
+    Returns:
+        The exit code: the mail is kept, so it is 0.
+
+    Raises:
+        PillarboxError: It is not.
+
+    """
+    from pillarbox.config.service import load_service
+
+    service = load_service(None, is_user=True, environment=os.environ)
+    own = os.environ.get("PILLARBOX_SOCKET") and socket
+    if not own and os.path.exists(service.submit_socket):
+        own = service.submit_socket
+    if own:
+        hand_over_as_it_is(request, source, own)
+        return EX_OK
+    if request.wish == WAIT:
+        raise NetworkError(
+            say(
+                "--wait needs a mail service, and there is none at {path}",
+                path=service.submit_socket,
+            ),
+            peer=service.submit_socket,
+            advice=say("start 'pillarbox serve --user', or use --direct"),
+        )
+    accounts, head = _keep(request, source, service)
+    if not request.wish:
+        _try_at_once(service, accounts, head)
+    return EX_OK
+
+
+def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accounts, Head]:
+    """Put the mail into the user's spool; it is there, durably, when this returns."""
+    from time import time
+
+    from pillarbox.delivery.acceptance import Accounts, Submission, make_head
+    from pillarbox.spool.base import Origin
+    from pillarbox.spool.directory import Directory
+
+    sender = _setting(request, "from")
+    settings = {"repair": "off"} if request.is_raw else {}
+    full_name = _setting(request, "from_full_name")
+    if full_name:
+        settings["from_full_name"] = full_name
+    submission = Submission(
+        tuple(source.recipients),
+        sender=reverse_path(sender) if sender is not None else None,
+        is_own_sender=sender is None,
+        account=request.account_name or "",
+        settings=settings,
+        ret=_setting(request, "dsn_return") or "",
+        envid=request.envid,
+        notify=_setting(request, "dsn_notify") or "",
+        origin=Origin(os.getuid(), os.getgid(), os.getpid(), door="own"),
+    )
+    accounts = Accounts(os.environ, is_user=True)
+    accounts.load()
+    head = make_head(submission, accounts, hostname=_hostname(service), epoch_s=time())
+    spool = Directory(service.spool, part="draft")
+    spool.open()
+    try:
+        draft = spool.begin(head)
+        try:
+            while piece := source.read_again(_PIECE_BYTES):
+                draft.write(piece)
+            draft.commit()
+        finally:
+            draft.discard()  # does nothing to what is committed
+    finally:
+        spool.close()
+    return accounts, head
+
+
+def _try_at_once(service: Service, accounts: Accounts, head: Head) -> None:
+    """Deliver what can be delivered now, and say so where the new mail could not."""
+    from pillarbox.delivery.deliverer import Deliverer
+    from pillarbox.delivery.events import Events
+    from pillarbox.delivery.health import Memory
+    from pillarbox.delivery.notices import Notices
+    from pillarbox.spool.directory import Directory
+
+    spool = Directory(service.spool, part="deliver")
+    try:
+        spool.open()
+    except SpoolError:
+        _tell_kept(head, say("somebody else is sending the queue"))
+        return
+    try:
+        deliverer = Deliverer(
+            spool,
+            accounts,
+            Events(_write_nothing),
+            Notices(_hostname(service), aliases=service.aliases),
+            memory=Memory(spool.accounts_path),
+        )
+        result = deliverer.wait_for(head.id)
+        deliverer.load()
+        deliverer.flush_once()
+        if result.done() and not result.cancelled():
+            troubles = [status.trouble for status in result.result().statuses if status.trouble]
+            if troubles:
+                _tell_kept(head, troubles[0].problem)
+    except (SpoolError, ConfigError, InputOutputError) as exc:
+        _tell_kept(head, exc.sentence)
+    finally:
+        spool.close()
+
+
+def _tell_kept(head: Head, reason: str) -> None:
+    text = say("kept in the queue as {id}: {reason}", id=head.id, reason=reason)
+    tell(program_name(), spoken(text))
+
+
+def _hostname(service: Service) -> str:
+    return service.hostname or os.uname().nodename
+
+
+def _write_nothing(_: str) -> None:
+    """Log nothing: the person reads standard error."""

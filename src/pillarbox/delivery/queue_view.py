@@ -1,0 +1,164 @@
+"""
+The queue as one caller sees it: root and the spool's owner all of it, others what is theirs.
+
+Every operation of the steward looks through a ``View`` and at nothing else of the spool's
+entries, so that who may see what is decided here alone.
+"""
+
+from __future__ import annotations
+
+from pillarbox.delivery.steward_rows import entry_row
+from pillarbox.errors import EntryNotFoundError, PillarboxError
+from pillarbox.mail.reply import printable
+from pillarbox.spool.base import CORRUPT, FAILED, HOLD, QUEUE
+from pillarbox.text import say
+from pillarbox.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from pillarbox.delivery.carrier import Carrier
+    from pillarbox.delivery.clock import Clock
+    from pillarbox.spool.base import Entry, Spool
+
+__all__ = ["OWN_STATES", "Found", "View", "short_id"]
+
+# Where a person's entries are; what is in CORRUPT belongs to nobody.
+OWN_STATES = (QUEUE, HOLD, FAILED)
+
+_SHORT = 10  # characters: one in a million queues of 100,000 mails has two that are the same
+_SHORTEST = 4  # of an abbreviation: fewer are a slip
+_MOST_TRIED = 200  # entries with an abbreviation that are opened to see whose they are
+
+
+class Found(Value):
+    """
+    An entry that an operation works on.
+
+    Attributes:
+        id: Its id, or what the caller wrote.
+        state: Where it is; empty: nowhere.
+        entry: What it says; None: it cannot be understood, or it was not found.
+        problem: Why it was not found, or None.
+
+    """
+
+    __slots__ = ("entry", "id", "problem", "state")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 (the field's word)
+        state: str = "",
+        entry: Entry | None = None,
+        problem: PillarboxError | None = None,
+    ) -> None:
+        self.id = id
+        self.state = state
+        self.entry = entry
+        self.problem = problem
+
+
+class View:
+    """
+    What a caller sees of a queue, and who carries it.
+
+    Args:
+        spool: It is open.
+        carrier: Who delivers.
+        clock: The clocks.
+        uid: The caller.
+        may_all: He is root or the spool's owner.
+
+    """
+
+    def __init__(
+        self, spool: Spool, carrier: Carrier, clock: Clock, *, uid: int, may_all: bool
+    ) -> None:
+        self.spool = spool
+        self.carrier = carrier
+        self.uid = uid
+        self.may_all = may_all
+        self._clock = clock
+
+    def shows(self, entry: Entry) -> bool:
+        """Return whether an entry exists for the caller; that of nobody (-1) is not nobody's."""
+        return self.may_all or (self.uid >= 0 and entry.head.origin.uid == self.uid)
+
+    def row(self, entry: Entry, state: str) -> dict[str, Any]:
+        """Return what a listing says of an entry."""
+        return entry_row(entry, state, epoch_s=self._clock.epoch_s(), carrier=self.carrier)
+
+    def entries(self, state: str) -> Iterator[Entry]:
+        """Yield what the caller sees of a state, the oldest first, one at a time in memory."""
+        names = None
+        if state == QUEUE and not self.may_all:
+            names = self.carrier.ids_of(self.uid)
+        # An id begins with the time at which it was made.
+        for name in sorted(self.spool.names(state) if names is None else names):
+            entry = self._read(name, state)
+            if entry is not None and self.shows(entry):
+                yield entry
+
+    def find(self, word: str) -> Found:
+        """
+        Return the entry that a person means by its id, or by an abbreviation that is unique.
+
+        Raises:
+            EntryNotFoundError: There is none, or there are several.
+
+        """
+        for state in OWN_STATES:
+            entry = self._read(word, state)
+            if entry is not None and self.shows(entry):
+                return Found(word, state, entry)
+        if self.may_all and word in self.spool.names(CORRUPT):
+            return Found(word, CORRUPT)
+        found = list(self._abbreviated(word))
+        if not found:
+            raise EntryNotFoundError(say("there is no mail {id}", id=printable(word, 64)))
+        if len(found) > 1:
+            problem = say("several mails begin with {id}", id=printable(word, 64))
+            raise EntryNotFoundError(problem, advice=say("write more of it"))
+        return found[0]
+
+    def each(self, ids: str | list[str], state: str = QUEUE) -> Iterator[Found]:
+        """Yield the entry for each id, or the problem with it; ``all``: each one of a state."""
+        if isinstance(ids, str):
+            for entry in self.entries(state):
+                yield Found(entry.head.id, state, entry)
+            return
+        for word in ids:
+            try:
+                yield self.find(word)
+            except PillarboxError as exc:
+                yield Found(word, problem=exc)
+
+    def _read(self, name: str, state: str) -> Entry | None:
+        try:
+            return self.spool.read(name, state)
+        except PillarboxError:
+            return None  # it went away meanwhile, or the spool has put it aside
+
+    def _abbreviated(self, word: str) -> Iterator[Found]:
+        """Yield up to two entries that a word may mean."""
+        if len(word) < _SHORTEST:
+            return
+        tried = found = 0
+        for state in OWN_STATES:
+            for name in self.spool.names(state):
+                if not (name.startswith(word) or name.partition("-")[2].startswith(word)):
+                    continue
+                tried += 1
+                entry = self._read(name, state)
+                if entry is not None and self.shows(entry):
+                    found += 1
+                    yield Found(name, state, entry)
+                if found > 1 or tried > _MOST_TRIED:
+                    return
+
+
+def short_id(entry_id: str) -> str:
+    """Return the part of an id that a person reads and types: of what is random, the beginning."""
+    return (entry_id.partition("-")[2] or entry_id)[:_SHORT]
