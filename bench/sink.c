@@ -232,10 +232,13 @@ int main(int count, char **arguments) {
   int listener = listen_on_loopback();
   if (listener < 0 || pthread_create(&thread, NULL, accept_all, (void *)(long)listener)) return 1;
   while (fgets(line, sizeof line, stdin)) {
-    printf("{\"connections\": %ld, \"mails\": %ld, \"octets\": %ld, \"commands\": %ld, "
-           "\"began\": %.6f, \"ended\": %.6f}\n", connections, mails, octets, commands, began, ended);
-    connections = mails = octets = commands = 0;
+    // Each is taken and set to nought in one step: what comes meanwhile counts for the next report.
+    long c = atomic_exchange(&connections, 0), m = atomic_exchange(&mails, 0);
+    long o = atomic_exchange(&octets, 0), l = atomic_exchange(&commands, 0);
+    double b = began, e = ended;
     began = ended = 0;
+    printf("{\"connections\": %ld, \"mails\": %ld, \"octets\": %ld, \"commands\": %ld, "
+           "\"began\": %.6f, \"ended\": %.6f}\n", c, m, o, l, b, e);
   }
   return 0;
 }

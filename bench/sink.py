@@ -39,14 +39,28 @@ class Counts:
     """What came since the last report."""
 
     def __init__(self):
+        self._lock = threading.Lock()
         self.report()
 
     def report(self):
         """Return the counts and begin anew."""
-        found = dict(vars(self))
-        self.connections = self.mails = self.octets = self.commands = 0
-        self.began = self.ended = 0.0  # the first MAIL, the end of the last content
-        return found
+        with self._lock:
+            found = {name: count for name, count in vars(self).items() if name[0] != "_"}
+            self.connections = self.mails = self.octets = self.commands = 0
+            self.began = self.ended = 0.0  # the first MAIL, the end of the last content
+            return found
+
+    def add(self, name, count=1):
+        """Count something."""
+        with self._lock:
+            setattr(self, name, getattr(self, name) + count)
+
+    def add_mail(self):
+        """Count a content that is there whole; return how many it is since the last report."""
+        with self._lock:
+            self.mails += 1
+            self.ended = time.monotonic()
+            return self.mails
 
 
 class Wire:
@@ -122,7 +136,7 @@ def talk(wire, options, counts):
     wire.say(b"220 sink.example.test ESMTP\r\n")
     while True:
         line = wire.line()
-        counts.commands += 1
+        counts.add("commands")
         verb = line[:4].upper()
         if verb in _REPLIES:
             if verb == b"MAIL" and not counts.began:
@@ -132,7 +146,7 @@ def talk(wire, options, counts):
             _take_chunk(wire, line, counts)
         elif verb == b"DATA":
             wire.say(b"354 go ahead\r\n")
-            counts.octets += wire.skip_content()
+            counts.add("octets", wire.skip_content())
             _count_mail(wire, counts)
         elif verb == b"EHLO":
             wire.say(hello)
@@ -150,7 +164,7 @@ def talk(wire, options, counts):
 def _take_chunk(wire, line, counts):
     octets = int(line.split()[1])
     wire.skip(octets)
-    counts.octets += octets
+    counts.add("octets", octets)
     if line.upper().rstrip().endswith(b"LAST"):
         _count_mail(wire, counts)
     else:
@@ -158,9 +172,7 @@ def _take_chunk(wire, line, counts):
 
 
 def _count_mail(wire, counts):
-    counts.mails += 1
-    counts.ended = time.monotonic()
-    wire.say(b"250 2.0.0 Ok: %d\r\n" % counts.mails)
+    wire.say(b"250 2.0.0 Ok: %d\r\n" % counts.add_mail())
 
 
 def _log_in(wire, line):
@@ -179,7 +191,7 @@ def serve(sock, context, options, counts):
     with contextlib.suppress(EOFError, OSError):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with context.wrap_socket(sock, server_side=True) as secured:
-            counts.connections += 1
+            counts.add("connections")
             talk(Wire(secured), options, counts)
 
 

@@ -16,7 +16,7 @@ import tempfile
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitedTooLongError
-from typing import Any
+from typing import Any, Self
 
 from pillarbox.config.places import find_places
 from pillarbox.config.service import parse_service
@@ -26,8 +26,8 @@ from pillarbox.delivery.clock import Clock
 from pillarbox.delivery.events import Events
 from pillarbox.intake.admission import Admission
 from pillarbox.intake.driver import Listener
-from pillarbox.intake.sockets import FOR_ALL, make_socket
 from pillarbox.intake.incoming import Desk
+from pillarbox.intake.sockets import FOR_ALL, make_socket
 from pillarbox.intake.submission import (
     SubmissionHandler,
     limits_of_sessions,
@@ -62,12 +62,14 @@ class Courier(Carrier):
         self.answer: Any = None  # entry -> result
 
     def put_back(self, entry: Any) -> None:
+        """Note an entry, and answer who waits for it."""
         self.entries.append(entry)
         future = self.waits.get(entry.head.id)
         if future is not None and self.answer is not None:
             future.set_result(self.answer(entry))
 
     def wait_for(self, entry_id: str) -> Future[Any]:
+        """Note who waits."""
         self.waits[entry_id] = Future()
         return self.waits[entry_id]
 
@@ -92,7 +94,7 @@ class Door:
     ) -> None:
         # Where everybody can get at it: the folders of tests are closed to others.
         self.folder = tempfile.mkdtemp(prefix="door-")
-        os.chmod(self.folder, 0o755)
+        os.chmod(self.folder, 0o755)  # noqa: S103 (that is the point)
         self.path = f"{self.folder}/submit.sock"
         self.spool = Memory() if spool is None else spool
         self.courier = Courier()
@@ -111,7 +113,7 @@ class Door:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> Door:
+    def __enter__(self) -> Self:
         self.spool.open()
         self._thread.start()
         self.call(self._listen())
@@ -223,7 +225,7 @@ class Client:
             self.sock.connect(path)
         self.lines = self.sock.makefile("rb")
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -62,12 +62,13 @@ KEYWORDS = {
     "::test_a_secret_goes_elsewhere_by_order_only",
     "repair": "tests/cli/test_repairing.py::test_a_faulty_mail_is_repaired_on_its_way",
     "own_copies": "tests/cli/test_repairing.py::test_who_is_not_named_gets_a_copy_of_his_own",
-    "queue": "tests/cli/test_handoff_way.py::test_TODO",
+    "queue": "tests/cli/test_handoff_way.py"
+    "::test_without_a_service_he_keeps_it_himself_and_sends_it_at_once",
     "fallback": "tests/config/test_fallback.py::test_fallback_names_an_account_of_the_same_files",
-    "bounce_to": "tests/delivery/test_notices.py::test_TODO",
-    "max_per_minute": "tests/delivery/test_budget.py::test_TODO",
-    "max_per_hour": "tests/delivery/test_budget.py::test_TODO",
-    "max_per_day": "tests/delivery/test_budget.py::test_TODO",
+    "bounce_to": "tests/delivery/test_notices.py::test_bounce_to_goes_before_all",
+    "max_per_minute": "tests/delivery/test_budget.py::test_each_window_opens_again",
+    "max_per_hour": "tests/delivery/test_budget.py::test_each_window_opens_again",
+    "max_per_day": "tests/delivery/test_budget.py::test_each_window_opens_again",
 }
 
 # Option without a keyword (by what it is called in ``cli.msmtp``) -> file and function.
@@ -86,5 +87,8 @@ OPTIONS = {
     "read-envelope-from": "tests/cli/test_sending_envelope.py::test_sender_from_the_header",
     "mode": "tests/cli/test_msmtp.py::test_option_is_refused",
     "no-password": "tests/cli/test_msmtp.py::test_a_password_in_argv_is_refused",
+    "--direct": "tests/cli/test_handoff_way.py::test_a_mail_goes_one_way_and_no_other",
+    "--queue": "tests/cli/test_handoff_way.py::test_queue_only_keeps_it",
+    "--wait": "tests/cli/test_handoff_way.py::test_wait_without_a_service_is_said",
     "ignored": "tests/cli/test_msmtp.py::test_option_is_accepted_and_ignored",
 }

@@ -99,9 +99,10 @@ def _killed(story: str) -> Iterator[Recorder]:
 
 def _failing(story: str) -> Iterator[Recorder]:
     """Have each call of the story fail once; what was fsynced in vain is lost."""
-    for number in range(1, len(record(story, FakeDisk(ROOT, {})).calls) + 1):
-        for error in (errno.EIO, SHORT):
-            yield record(story, FakeDisk(ROOT, {}), fail_at=number, error=error)
+    for number, call in enumerate(record(story, FakeDisk(ROOT, {})).calls, 1):
+        yield record(story, FakeDisk(ROOT, {}), fail_at=number, error=errno.EIO)
+        if call.startswith(("read", "pread", "write", "pwrite")):
+            yield record(story, FakeDisk(ROOT, {}), fail_at=number, error=SHORT)
 
 
 # Where traces come from, and which part of the states is spent on them.

@@ -13,7 +13,7 @@ lines outlive it: they stand in a pipe, or in the record of a trace. ``Ledger.he
     The provider has it, for the recipients with ``D``.
 ``moving FROM TO``, ``moved FROM TO``
     Its place changes.
-``removing``, ``removed``; ``settled`` without ID
+``removing``, ``removed``; ``settling``, ``settled`` without ID
     It goes; what went is gone for good.
 
 ``failing CALL NAME``, ``shortening CALL NAME``
@@ -39,7 +39,7 @@ _MUST_TELL = (
     *("write", "pwrite", "pwrite64", "fsync", "fdatasync", "rename", "renameat"),
     *("link", "linkat", "unlink", "unlinkat"),
 )
-_BEGINNINGS = ("begin", "recording", "moving", "removing")
+_BEGINNINGS = ("begin", "recording", "moving", "removing", "settling")
 _ENDINGS = ("ack", "recorded", "moved", "removed", "settled")
 
 
@@ -87,6 +87,8 @@ class Ledger:
             self._failed = ""
         elif self._failed and what in _ENDINGS:
             self.faults.append(f"{self._failed} had failed, and the answer was: {line}")
+        if what == "settling":
+            return
         if what == "settled":
             for promise in self._promises.values():
                 promise.must_be_gone |= promise.is_leaving

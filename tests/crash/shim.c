@@ -28,7 +28,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { COUNT, KILL, FAIL, FAIL_ON, SHORT, CUT }; /* FAIL_ON: this call and all behind it */
+enum { COUNT, KILL, FAIL, FAIL_ON, SHORT, CUT }; /* FAIL_ON: so does all that needs room then */
 
 #define FDS 1024
 #define NAME 200
@@ -68,6 +68,12 @@ static void say(const char *text, const char *name, const char *path) {
         syscall(SYS_write, log_fd, line, length);
 }
 
+/* Whether a full disk is in the way: what is written in place, read or removed needs no room. */
+static int needs_room(const char *name) {
+    return !strcmp(name, "create") || !strncmp(name, "write", 5) || !strcmp(name, "fsync") ||
+           !strncmp(name, "link", 4) || !strncmp(name, "mkdir", 5) || !strncmp(name, "rename", 6);
+}
+
 /* What is to become of this call: 0 go on, -1 fail, 1 do half of it. */
 static int meet(const char *name, const char *path) {
     long mine = __atomic_add_fetch(&count, 1, __ATOMIC_SEQ_CST);
@@ -75,7 +81,7 @@ static int meet(const char *name, const char *path) {
         say("call", name, path);
         return 0;
     }
-    if (mine != point && !(action == FAIL_ON && mine > point))
+    if (mine != point && !(action == FAIL_ON && mine > point && needs_room(name)))
         return 0;
     say(action == SHORT ? "shortening" : "failing", name, path);
     switch (action) {
@@ -170,7 +176,7 @@ static int keep(int fd, const char *path) {
         mode_t mode = va_arg(more, mode_t);                                                        \
         va_end(more);                                                                              \
         const char *path = reach(-1, file, space);                                                 \
-        if (path && meet("open", path))                                                            \
+        if (path && meet(flags & O_CREAT ? "create" : "open", path))                                                            \
             return -1;                                                                             \
         return keep(real(file, flags, mode), path);                                                \
     }
@@ -183,7 +189,7 @@ static int keep(int fd, const char *path) {
         mode_t mode = va_arg(more, mode_t);                                                        \
         va_end(more);                                                                              \
         const char *path = reach(directory, file, space);                                          \
-        if (path && meet("openat", path))                                                          \
+        if (path && meet(flags & O_CREAT ? "create" : "openat", path))                                                          \
             return -1;                                                                             \
         return keep(real(directory, file, flags, mode), path);                                     \
     }

@@ -91,6 +91,7 @@ def deliver(spool: Spool, say: Say) -> None:
                 _deliver_one(spool, entry.head.id, say)
             except SpoolError:
                 continue  # suspended, until somebody has repaired the disk
+        say("settling")
         try:
             spool.settle()
         except SpoolError:

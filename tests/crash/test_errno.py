@@ -12,7 +12,8 @@ pytestmark = pytest.mark.skipif(not compiler_path(), reason="a C compiler is mis
 
 # What a call may answer, by the beginning of its name; the others only EIO.
 _ERRORS = {
-    "open": (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EACCES, errno.EROFS),
+    "create": (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EACCES, errno.EROFS),
+    "open": (errno.EIO, errno.EMFILE, errno.EACCES),
     "mkdir": (errno.EIO, errno.ENOSPC, errno.EROFS),
     "write": (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     "pwrite": (errno.EIO, errno.ENOSPC, errno.EROFS),
@@ -35,7 +36,7 @@ def _points(calls):
         name = call.split()[0].removesuffix("64").removesuffix("at")
         for error in _ERRORS.get(name, (errno.EIO,)):
             yield point, call, FAIL, error
-        if name in ("write", "pwrite", "fsync", "open"):
+        if name in ("create", "write", "fsync", "link"):
             yield point, call, FAIL_ON, errno.ENOSPC  # the disk is full from there on
         if name in _MOVES_OCTETS:
             yield point, call, SHORT, 0

@@ -10,6 +10,10 @@ pytestmark = pytest.mark.skipif(not compiler_path(), reason="a C compiler is mis
 
 _SIGKILL = 9
 
+# A process that ends in front of a call that changes nothing leaves what it leaves in front of
+# the next one that does.
+_CHANGES = ("create", "write", "pwrite", "fsync", "rename", "link", "unlink", "mkdir")
+
 
 def _before(nursery, story, folder):
     """Return a spool as it is before a story, what was told for it, and the story's calls."""
@@ -35,7 +39,7 @@ def test_killed_in_front_of_any_call_it_keeps_every_promise(nursery, story, fold
 
 @pytest.mark.parametrize("story", ["submit", "deliver"])
 def test_killed_while_it_recovers_it_keeps_every_promise(nursery, story, folder):
-    """What a kill left behind is recovered, and each call of that is the last one once."""
+    """What a kill left behind is recovered, killed in front of each change, and recovered."""
     spool = folder / "spool"
     before, told, calls = _before(nursery, story, folder)
     left = {}
@@ -48,6 +52,8 @@ def test_killed_while_it_recovers_it_keeps_every_promise(nursery, story, folder)
     for snapshot, killed, point in left.values():
         snapshot.restore(spool)
         for second, call in enumerate(nursery.tell("recover", spool).calls, 1):
+            if not call.startswith(_CHANGES):
+                continue
             snapshot.restore(spool)
             nursery.tell("recover", spool, second, KILL)
             broken = after_kill(spool, *told, killed)

@@ -237,6 +237,23 @@ def test_session_that_is_ready_does_not_disprove_what_mails_meet():
     assert breaker.mail_accepted() is False
 
 
+def test_login_that_works_does_not_disprove_what_a_mail_hears_of_it():
+    """A server that takes the login and says 530 to MAIL is as broken as one that does not."""
+    breaker = Breaker(elapsed_s=0.0)
+    waits = []
+    for now_s in (0.0, DAY_S, 2 * DAY_S):
+        breaker.trying(now_s)
+        breaker.succeeded(now_s)
+        breaker.failed("login", "530", now_s=WALL_S, elapsed_s=now_s, chance=0.0, is_session=True)
+        waits.append(breaker.wait_s(now_s) / MINUTE_S)
+        assert breaker.needs_notice is (now_s == 0)
+        breaker.told()
+        breaker = restored(breaker, now_s)
+    assert waits == [15, 60, 240]
+    assert breaker.mail_accepted() is True
+    assert breaker.kind == ""
+
+
 def test_mail_that_goes_through_does_not_disprove_a_failed_login():
     """A connection from before the password was changed proves nothing of the new login."""
     breaker = Breaker(elapsed_s=0.0)
@@ -297,6 +314,22 @@ def test_resume_has_it_tried_at_once_and_anew():
     breaker.failed("login", "again", now_s=WALL_S, elapsed_s=now_s)
     assert breaker.needs_notice
     assert breaker.wait_s(now_s) >= 15 * MINUTE_S
+
+
+@pytest.mark.parametrize("kind", ["site", "login", "tls"])
+def test_account_that_was_not_reached_is_tried_by_one_connection_first(kind):
+    """When the way is free again, four connections must not make four wrong logins at once."""
+    breaker = Breaker(elapsed_s=0.0)
+    breaker.trying(0.0)
+    breaker.succeeded(0.0)
+    assert breaker.parallel == 0
+    fail(breaker, kind, 1.0, is_login_made=False)
+    breaker.hurry()
+    assert breaker.parallel == 1
+    breaker.trying(2.0)
+    breaker.succeeded(2.0)
+    breaker.resume()
+    assert breaker.parallel == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -29,27 +29,34 @@ class World:
         self.asked = 0
 
     def elapsed_s(self):
+        """Return the time that a test says it is."""
         return self.now_s
 
     def room(self):
+        """Return the room that a test says there is."""
         if self.free is None:
             raise SpoolError("it is gone")
         return self.free
 
     def owner_share(self, uid):
+        """Return what a test says that waits."""
         return self.shares.get(uid, (0, 0))
 
     def queue_count(self):
+        """Likewise."""
         return self.count
 
     def has_patterns(self):
+        """Return whether there are rules."""
         return bool(self.rules)
 
     def patterns(self, uid):
+        """Count that it was asked, and answer."""
         self.asked += 1
         return self.rules.get(uid)
 
     def names(self, uid):
+        """Return the two names that a user has."""
         return frozenset({f"user{uid}", f"user{uid}@host.example.org"})
 
 
@@ -84,6 +91,7 @@ class Gate(Admission):
 
 @pytest.fixture
 def gate():
+    """Return a gate with small limits."""
     return Gate()
 
 

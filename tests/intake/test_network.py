@@ -24,10 +24,12 @@ def message(kind, body):
 
 
 def address(*, scope=0, flags=0x80, family=socket.AF_INET):
+    """Return what the kernel says of a new address."""
     return message(20, struct.pack("=BBBBI", family, 24, flags, scope, 2) + b"attributes.")
 
 
 def route(*, prefix=0, table=254, kind=1):
+    """Return what the kernel says of a new route."""
     body = struct.pack("=BBBBBBBBI", socket.AF_INET, prefix, 0, 0, table, 3, 0, kind, 0)
     return message(24, body)
 
@@ -81,26 +83,32 @@ class Loop:
         self.calls = []
 
     def time(self):
+        """As a loop has it."""
         return self.now_s
 
     def add_reader(self, sock, callback):
+        """As a loop has it."""
         self.readers[sock] = callback
 
     def remove_reader(self, sock):
+        """As a loop has it."""
         del self.readers[sock]
 
     def call_at(self, when, callback):
+        """As a loop has it."""
         timer = asyncio.TimerHandle(when, callback, (), self)
         self.calls.append(timer)
         return timer
 
     def get_debug(self):
+        """As a loop has it."""
         return False
 
     def _timer_handle_cancelled(self, handle):
         pass
 
     def turn(self, seconds):
+        """Let time go by, and call what is due."""
         self.now_s += seconds
         due = [timer for timer in self.calls if timer.when() <= self.now_s]
         self.calls = [timer for timer in self.calls if timer not in due]
@@ -117,12 +125,14 @@ class Kernel:
         self.is_closed = False
 
     def recvfrom(self, _):
+        """Give the next answer."""
         answer = self.answers.pop(0)
         if isinstance(answer, OSError):
             raise answer
         return answer
 
     def close(self):
+        """Note that it was closed."""
         self.is_closed = True
 
 

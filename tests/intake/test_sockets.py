@@ -21,6 +21,7 @@ def _umask():
 
 
 def mode_of(path):
+    """Return the permission bits of a file."""
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
@@ -137,10 +138,8 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
 
 def test_a_socket_that_cannot_be_put_there_leaves_nothing(tmp_path, monkeypatch):
     """Its name of its own is gone too."""
-    real = os.rename
 
-    def rename(source, target):
-        assert real
+    def rename(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "rename", rename)

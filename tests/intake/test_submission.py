@@ -235,7 +235,7 @@ def test_a_caller_who_is_killed_in_the_middle_leaves_nothing(tmp_path, cut):
     assert running.faults == []
 
 
-@pytest.mark.parametrize("command", ["RSET", "LHLO again", "QUIT", "NONSENSE"] + ["BDAT x"])
+@pytest.mark.parametrize("command", ["RSET", "LHLO again", "QUIT", "NONSENSE", "BDAT x"])
 def test_a_mail_that_is_broken_off_leaves_nothing(tmp_path, command):
     """However the transaction ends."""
     with Door(Directory(str(tmp_path / "spool"))) as running:
@@ -277,6 +277,7 @@ class Faulty(Memory):
         self.discarded = 0
 
     def pass_by(self, where):
+        """Wait, or fail, if this is the place."""
         if where == self.where:
             self.reached.set()
             assert self.go_on.wait(20)
@@ -284,10 +285,12 @@ class Faulty(Memory):
                 raise self.error
 
     def begin(self, head):
+        """Begin a draft that fails likewise."""
         self.pass_by("begin")
         return _FaultyDraft(self, super().begin(head))
 
     def room(self):
+        """Fail likewise, or tell the truth."""
         self.pass_by("room")
         return super().room()
 
@@ -431,6 +434,7 @@ class Filling(Memory):
     free = 0
 
     def room(self):
+        """Tell what a test says."""
         return Room(self.free, 1 << 40, 1, 0)
 
 
@@ -501,6 +505,7 @@ def test_the_caller_exits_with_the_code_that_was_meant(exit_code, row):
 
 
 def trouble(problem, *, exit_code=75, reply=None):
+    """Return why a recipient has no mail."""
     return Trouble(
         scope="recipient", stage="RCPT", problem=problem, exit_code=exit_code, reply=reply
     )
@@ -511,15 +516,18 @@ UNKNOWN = Reply(550, (b"5.1.1 no such user",))
 
 
 def delivers(entry):
+    """Return a result: everybody has it."""
     return Result(tuple(delivered(path, TAKEN) for path in entry.head.envelope.forward_paths))
 
 
 def defers(entry):
+    """Return a result: nobody has it yet."""
     why = trouble("the host is down")
     return Result(tuple(deferred(path, why) for path in entry.head.envelope.forward_paths))
 
 
 def bounces(entry):
+    """Return a result: nobody ever gets it."""
     why = trouble("the server refused the recipient", exit_code=67, reply=UNKNOWN)
     return Result(tuple(bounced(path, why) for path in entry.head.envelope.forward_paths))
 
@@ -530,8 +538,10 @@ def bounces(entry):
         (delivers, "250 2.0.0 250 taken as 4711, {id}"),
         (
             defers,
-            "451 4.3.0 the host is down; kept in the queue as {id}, tried again;"
-            " do not send it again",
+            (
+                "451 4.3.0 the host is down; kept in the queue as {id}, tried again;"
+                " do not send it again"
+            ),
         ),
         (
             bounces,

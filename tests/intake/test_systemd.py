@@ -130,7 +130,7 @@ def passed_to_a_child(descriptors, *, pid="", count="", names="", path="/no"):
     arguments = [sys.executable, "-S", "-c", _CHILD, source, pid, count, names, path]
     done = subprocess.run(
         arguments,
-        preexec_fn=place,  # noqa: PLW1509 (no threads here)
+        preexec_fn=place,
         close_fds=False,
         capture_output=True,
         text=True,

@@ -12,6 +12,8 @@ import contextlib
 import os
 import re
 import signal
+import smtplib
+import ssl
 import subprocess
 import sys
 import time
@@ -67,6 +69,32 @@ timeout 10
 class Relay(Postfix):
     """A Postfix that can be stopped and started again, where it was and with what it has."""
 
+    def __init__(self, certificates, logins):
+        super().__init__(certificates, logins)
+        self._keepers = []
+        self._certificates = certificates
+        self._users = logins._server.directory / "users"
+
+    def set_password(self, word):
+        """Change what it wants to hear; wait until it does."""
+        text = self._users.read_text()
+        row = f"{USER}:{{PLAIN}}{word}::"
+        changed = re.sub(rf"(?m)^{re.escape(USER)}:\{{PLAIN\}}.*?::", lambda _: row, text)
+        assert changed != text
+        self._users.write_text(changed)
+        # Dovecot looks at the file once a second.
+        eventually(lambda: self._takes(word), "the new password")
+
+    def _takes(self, word):
+        context = ssl.create_default_context(cafile=self._certificates.authority)
+        port = self.ports["submissions"]
+        with smtplib.SMTP_SSL("localhost", port, timeout=10, context=context) as session:
+            try:
+                session.login(USER, word)
+            except smtplib.SMTPAuthenticationError:
+                return False
+        return True
+
     def halt(self):
         """Stop it as an administrator does; mail that it has stays in its own queue."""
         pid = int((self._server.directory / "queue/pid/master.pid").read_text())
@@ -79,7 +107,7 @@ class Relay(Postfix):
         empty_directory.mkdir()
         root, directory = require("postfix"), self._server.directory
         words = [root / "usr/lib/postfix/sbin/master", "-s", "-c", directory]
-        self._again = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, keeper.__file__, str(empty_directory)]
             + ["env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
             + [f"LD_LIBRARY_PATH={library_path(root)}", f"MAIL_CONFIG={directory}"]
@@ -89,16 +117,16 @@ class Relay(Postfix):
             cwd="/",
             start_new_session=True,
         )
+        self._keepers.append(process)
         eventually(self._listens, "the relay")
 
     def stop(self):
         """End it for good."""
-        if self._again is not None:
-            self._again.stdin.close()
-            self._again.wait(20)
+        for process in self._keepers:
+            process.stdin.close()
+        for process in self._keepers:
+            process.wait(20)
         super().stop()
-
-    _again = None
 
     def _listens(self):
         return self._server._listens(self.ports["submissions"], None)
@@ -178,6 +206,7 @@ class Flow:
     def wait(self, part=1.0):
         """Wait until a part of what was begun is answered; return the codes of these mails."""
         codes = []
+        # A little of each in turn, so that none waits with a full pipe.
         for process in self._processes:
             count = round(self._left[process] * part)
             self._left[process] -= count
@@ -201,8 +230,6 @@ def relay(certificates):
     """Give a relay of this test's own, and its logins."""
     logins = Dovecot(certificates)
     server = Relay(certificates, logins)
-    server.logins = logins
-    server.users = logins._server.directory / "users"
     yield server
     server.stop()
     logins.stop()
@@ -241,14 +268,6 @@ def daemon(relay, small_spool, certificates, tmp_path):
     running.kill()
 
 
-def set_password(relay, word):
-    """Change what the relay wants to hear."""
-    text = relay.users.read_text()
-    changed = re.sub(rf"(?m)^{re.escape(USER)}:\{{PLAIN\}}.*?::", f"{USER}:{{PLAIN}}{word}::", text)
-    assert changed != text
-    relay.users.write_text(changed)
-
-
 def fill(path):
     """Write a file until nothing fits any more; return it."""
     filler = path / "filler"
@@ -277,14 +296,14 @@ def test_a_thousand_mails_through_every_failure(relay, daemon, small_spool, tmp_
         daemon.log.wait_for("event=account_(failed|paused)", _LIMIT_S)
 
         # It comes back with another password: that is not the fault of any mail.
-        set_password(relay, "another")
         relay.start_again(tmp_path / "first")
+        relay.set_password("another")
         flow.begin(each)
         flow.wait(0.3)
         daemon.ask("flush")
         daemon.log.wait_for("event=account_paused .*kind=login", _LIMIT_S)
         assert set(flow.wait()) == {0}
-        set_password(relay, PASSWORD)
+        relay.set_password(PASSWORD)
         assert daemon.ask("resume", "default").exit_code == 0
 
         # The disk is full while mail flows: what is not accepted is told so, at once.

@@ -12,16 +12,26 @@ import os
 
 from pillarbox.cli.main import spoken, tell
 from pillarbox.cli.sending import program_name, reverse_path
-from pillarbox.errors import EX_OK, ConfigError, InputOutputError, NetworkError, SpoolError
+from pillarbox.errors import (
+    EX_OK,
+    EntryNotFoundError,
+    NetworkError,
+    PillarboxError,
+    SpoolError,
+)
 from pillarbox.handoff import WAIT, Call, hand_over
+from pillarbox.mail.reply import printable
 from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pillarbox.cli.sending import SendRequest, Source
-    from pillarbox.config.service import Service
+    from pillarbox.config.settings import Service
     from pillarbox.delivery.acceptance import Accounts
-    from pillarbox.spool.base import Head
+    from pillarbox.mail.status import RecipientStatus, Trouble
+    from pillarbox.spool.base import Head, Spool
 
 __all__ = ["hand_over_as_it_is", "queue_as_own"]
 
@@ -121,7 +131,7 @@ def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accou
         notify=_setting(request, "dsn_notify") or "",
         origin=Origin(os.getuid(), os.getgid(), os.getpid(), door="own"),
     )
-    accounts = Accounts(os.environ, is_user=True)
+    accounts = Accounts(os.environ, user_file=service.accounts_file or None, is_user=True)
     accounts.load()
     head = make_head(submission, accounts, hostname=_hostname(service), epoch_s=time())
     spool = Directory(service.spool, part="draft")
@@ -141,10 +151,8 @@ def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accou
 
 def _try_at_once(service: Service, accounts: Accounts, head: Head) -> None:
     """Deliver what can be delivered now, and say so where the new mail could not."""
-    from pillarbox.delivery.deliverer import Deliverer
+    from pillarbox.delivery.assembly import make_deliverer
     from pillarbox.delivery.events import Events
-    from pillarbox.delivery.health import Memory
-    from pillarbox.delivery.notices import Notices
     from pillarbox.spool.directory import Directory
 
     spool = Directory(service.spool, part="deliver")
@@ -154,29 +162,46 @@ def _try_at_once(service: Service, accounts: Accounts, head: Head) -> None:
         _tell_kept(head, say("somebody else is sending the queue"))
         return
     try:
-        deliverer = Deliverer(
+        deliverer = make_deliverer(
             spool,
             accounts,
-            Events(_write_nothing),
-            Notices(_hostname(service), aliases=service.aliases),
-            memory=Memory(spool.accounts_path),
+            lambda: service,
+            hostname=_hostname(service),
+            events=Events(_write_nothing),
         )
         result = deliverer.wait_for(head.id)
         deliverer.load()
         deliverer.flush_once()
-        if result.done() and not result.cancelled():
-            troubles = [status.trouble for status in result.result().statuses if status.trouble]
-            if troubles:
-                _tell_kept(head, troubles[0].problem)
-    except (SpoolError, ConfigError, InputOutputError) as exc:
+        _tell_result(spool, head, result.result(0).statuses if result.done() else ())
+    except PillarboxError as exc:
         _tell_kept(head, exc.sentence)
     finally:
         spool.close()
 
 
+def _tell_result(spool: Spool, head: Head, statuses: Sequence[RecipientStatus]) -> None:
+    """Say why the mail is not delivered, unless it is."""
+    reason = next((_shown(status.trouble) for status in statuses if status.trouble), "")
+    try:
+        recorded = spool.read(head.id).progress.reason
+    except EntryNotFoundError:
+        if reason:
+            text = say("not delivered, and the sender is told: {reason}", reason=reason)
+            tell(program_name(), printable(spoken(text)))
+        return
+    _tell_kept(head, recorded or reason or say("it is not its turn yet"))
+
+
+def _shown(trouble: Trouble) -> str:
+    """Return why, in the server's words unless they could repeat a secret."""
+    if trouble.reply is None or trouble.stage == "AUTH":
+        return trouble.problem
+    return str(trouble.reply)
+
+
 def _tell_kept(head: Head, reason: str) -> None:
     text = say("kept in the queue as {id}: {reason}", id=head.id, reason=reason)
-    tell(program_name(), spoken(text))
+    tell(program_name(), printable(spoken(text)))
 
 
 def _hostname(service: Service) -> str:

@@ -85,6 +85,7 @@ class Breaker:
         self._logins: list[float] = []  # when each unsuccessful login was over
         self._pending = 0  # logins under way
         self._is_free = False  # a person asked for the next one
+        self._in_session: set[str] = set()  # kinds that were met behind a login that worked
         self._senders: list[str] = []  # refused in a row, each once
         self._told: set[str] = set()
         self._fingerprint = fingerprint
@@ -155,7 +156,7 @@ class Breaker:
         self._pending = max(self._pending - 1, 0)
         self.is_proven = True
         was_wrong = self.kind != ""
-        self._clear(_DISPROVED_BY_SESSION)
+        self._clear(_DISPROVED_BY_SESSION - self._in_session)
         return was_wrong
 
     def mail_accepted(self) -> bool:
@@ -170,7 +171,7 @@ class Breaker:
         if not self.kind and not self._steps:
             return False
         was_wrong = self.kind != ""
-        self._clear(self._steps.keys() - _DISPROVED_BY_SESSION)
+        self._clear(self._steps.keys() - (_DISPROVED_BY_SESSION - self._in_session))
         return was_wrong
 
     def failed(
@@ -209,6 +210,10 @@ class Breaker:
         if is_waiting and _gravity(kind) <= _gravity(self.kind):
             return False
         before = (self.kind, self._has_struck)
+        if is_session:
+            self._in_session.add(kind)
+        else:
+            self._in_session.discard(kind)
         self.failures = min(self.failures + 1, _MAX_FAILURES)
         step = self._steps[kind] = min(self._steps.get(kind, 0) + 1, _MAX_FAILURES)
         delay_s = account_delay_s(kind, step, chance=chance, now_s=now_s)
@@ -219,8 +224,8 @@ class Breaker:
                 self.since_s = now_s
             self.kind = kind
             self.reason = reason[:_MAX_REASON]
-        if self.kind in _DISPROVED_BY_SESSION:
-            self.is_proven = False
+        if not is_session or kind in _DISPROVED_BY_SESSION:
+            self.is_proven = False  # one connection finds out for all whether it is over
         return (self.kind, self._has_struck) != before
 
     def sender_refused(
@@ -294,6 +299,7 @@ class Breaker:
             "failures": self.failures,
             "steps": dict(self._steps),
             "told": sorted(self._told),
+            "in_session": sorted(self._in_session),
             "senders": list(self._senders),
             "fingerprint": self._fingerprint,
             "elapsed_s": elapsed_s,
@@ -318,7 +324,8 @@ class Breaker:
             }
         if self.kind:
             self._steps.setdefault(self.kind, 1)
-        self._told = {str(name) for name in _list(record, "told")}
+        self._told = {str(name) for name in _list(record, "told")} & DELAYS_S.keys()
+        self._in_session = {str(name) for name in _list(record, "in_session")} & DELAYS_S.keys()
         self._senders = [str(name) for name in _list(record, "senders")][:SENDERS_IN_A_ROW]
         ages_s = [_number(age_s) + gone_s for age_s in _list(record, "login_ages_s")]
         self._logins = [elapsed_s - age_s for age_s in sorted(ages_s)[:MAX_LOGINS]]
@@ -341,6 +348,7 @@ class Breaker:
             if kind in kinds:
                 del self._steps[kind]
         self._told -= kinds
+        self._in_session -= kinds
         if self.kind in kinds:
             self.kind = max(self._steps, key=_gravity, default="")
             self._until_s = 0.0

@@ -88,7 +88,7 @@ class Lane:
         self.items: dict[str, Item] = {}
         # Heaps; an item that was changed since has left the heap: its due time tells.
         self._later: list[tuple[float, int, Item]] = []
-        self._ready: list[tuple[int, float, int, Item]] = []
+        self._ready: list[tuple[int, float, int, float, Item]] = []
 
     def put(self, item: Item, number: int) -> None:
         """Have an item wait for its time."""
@@ -100,23 +100,23 @@ class Lane:
             due_s, _, item = heappop(self._later)
             if self._is_current(item, due_s):
                 # Urgent mail first, then the oldest.
-                key = (-item.priority if item.priority > 3 else 0, item.accepted_s, next(number))
-                heappush(self._ready, (*key, item))
-        while self._ready:
-            item = heappop(self._ready)[-1]
-            if self._is_current(item, item.due_s) and item.due_s <= now_s:
-                return item
-        return None
+                rank = -item.priority if item.priority > 3 else 0
+                heappush(self._ready, (rank, item.accepted_s, next(number), due_s, item))
+        self._drop_stale()
+        return heappop(self._ready)[-1] if self._ready else None
 
     def due_s(self) -> float | None:
         """Return when the next item is due; in the past perhaps; None: there is none."""
-        while self._ready and not self._is_current(self._ready[0][-1], self._ready[0][-1].due_s):
-            heappop(self._ready)
+        self._drop_stale()
         if self._ready:
-            return 0.0
+            return self._ready[0][3]
         while self._later and not self._is_current(self._later[0][-1], self._later[0][0]):
             heappop(self._later)
         return self._later[0][0] if self._later else None
+
+    def _drop_stale(self) -> None:
+        while self._ready and not self._is_current(self._ready[0][-1], self._ready[0][3]):
+            heappop(self._ready)
 
     def _is_current(self, item: Item, due_s: float) -> bool:
         is_here = self.items.get(item.id) is item and item.lane == self.name

@@ -216,6 +216,8 @@ class Traffic:
             )
             wait = breaker.wait_s(self.clock.elapsed_s())
             is_broken, needs_notice = breaker.is_broken, breaker.needs_notice
+            if needs_notice:
+                breaker.told()  # here, as several connections may fail at once
             health.trouble = trouble
         health.save()
         waiting = self.queue.items(name)
@@ -257,10 +259,6 @@ class Traffic:
         except PillarboxError as exc:
             name = health.account.name
             self.events.event(ERROR, "notice_failed", account=name, reason=str(exc))
-            return
-        with health.lock:
-            health.breaker.told()
-        health.save()
 
     # -- entries -------------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ something has gone wrong; a test holds it to that. No configuration is read.
 The rule to keep: what is not accepted by the service is reported, and never sent another way.
 """
 
-from __future__ import annotations
-
 import posix
 import sys
 from time import monotonic, sleep

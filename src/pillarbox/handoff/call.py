@@ -6,8 +6,6 @@ price of a few table look-ups; ``cli`` reads the rest. The rule to keep: what is
 read as ``cli.getopt`` would read it with the whole table. A test compares the two.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ The talk with the mail service: LMTP (RFC 2033), with the content by BDAT (RFC 3
 ``Talk`` carries it and the content over, in memory proportional to one piece.
 """
 
-from __future__ import annotations
-
 import _socket
 import posix
 from time import monotonic, sleep
@@ -235,7 +233,8 @@ class Talk:
             return
         code = int(line[:3])
         if line[3:4] == b"-":
-            self._text += line[4:] + b" "
+            if len(self._text) < _LINE_BYTES:
+                self._text += line[4:] + b" "
             return
         # What is said behind a yes is not needed, and a long content has many of them.
         text = b"" if 200 <= code < 300 else self._text + line[4:]

@@ -53,10 +53,12 @@ _TEMPORARY = (451, "4.3.0")
 
 
 def good(text: str) -> Reply:
+    """Return the reply that says yes."""
     return Reply(250, (_text(f"2.0.0 {text}"),), EnhancedCode(2, 0, 0))
 
 
 def refusal_of(exc: PillarboxError) -> Reply:
+    """Return the reply to a mail that was not kept because of an error of ours or of its own."""
     if isinstance(exc, SpoolFullError):
         return refusal(452, "4.3.1", _shown(str(exc)))
     code, enhanced = REFUSALS.get(exc.exit_code, _TEMPORARY)
@@ -71,6 +73,7 @@ def worst_of(statuses: Iterable[RecipientStatus]) -> RecipientStatus | None:
 
 
 def reply_of(status: RecipientStatus | None, entry_id: str) -> Reply:
+    """Return the reply for one recipient to a caller who waited; None: nothing is known of him."""
     if status is None:
         return kept("no answer yet", entry_id)
     said = " / ".join(printable(line) for line in status.reply.lines) if status.reply else ""
@@ -88,9 +91,10 @@ def reply_of(status: RecipientStatus | None, entry_id: str) -> Reply:
 
 
 def kept(why: str, entry_id: str) -> Reply:
+    """Return the reply to a caller who waited in vain: the mail is ours all the same."""
     code, enhanced = _TEMPORARY
-    kept = f"kept in the queue as {entry_id}, tried again; do not send it again"
-    return refusal(code, enhanced, f"{_shown(why)}; {kept}")
+    rest = f"kept in the queue as {entry_id}, tried again; do not send it again"
+    return refusal(code, enhanced, f"{_shown(why)}; {rest}")
 
 
 def _shown(text: str) -> str:

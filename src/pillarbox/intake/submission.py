@@ -19,30 +19,18 @@ was acknowledged. A mail whose caller went away before he heard of it is kept al
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING
 
-from pillarbox.delivery.acceptance import Submission, make_head
-from pillarbox.delivery.events import ERROR, INFO, WARNING
+from pillarbox.delivery.acceptance import Submission
+from pillarbox.delivery.events import INFO
 from pillarbox.errors import (
-    EX_CONFIG,
-    EX_DATAERR,
-    EX_NOHOST,
-    EX_NOINPUT,
-    EX_NOPERM,
-    EX_NOUSER,
-    EX_PROTOCOL,
-    EX_SOFTWARE,
-    EX_UNAVAILABLE,
-    EX_USAGE,
     PillarboxError,
-    SpoolError,
-    SpoolFullError,
 )
 from pillarbox.intake.admission import refusal
+from pillarbox.intake.answers import good, kept, reply_of, worst_of
 from pillarbox.intake.driver import Handler, Limits
-from pillarbox.mail.reply import EnhancedCode, Reply, printable
-from pillarbox.mail.status import DEFERRED, DELIVERED
+from pillarbox.intake.incoming import IncomingMail
+from pillarbox.mail.reply import Reply
 from pillarbox.smtp.server_session import ServerOptions
 from pillarbox.spool.base import PENDING, Entry, Origin, Progress
 
@@ -52,24 +40,18 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pillarbox.config.settings import Limits as ServiceLimits
-    from pillarbox.delivery.acceptance import Accounts
-    from pillarbox.delivery.carrier import Carrier
-    from pillarbox.delivery.clock import Clock
-    from pillarbox.delivery.events import Events
-    from pillarbox.intake.admission import Admission
     from pillarbox.intake.driver import Session
-    from pillarbox.mail.status import RecipientStatus
+    from pillarbox.intake.incoming import Desk
     from pillarbox.smtp.server_session import (
         ContentEnded,
         MailRequested,
         RecipientRequested,
         SessionStarted,
     )
-    from pillarbox.spool.base import Draft, Head, Spool
+    from pillarbox.spool.base import Head
 
 __all__ = [
     "KEYWORDS",
-    "Desk",
     "SubmissionHandler",
     "limits_of_sessions",
     "options_of_sessions",
@@ -89,14 +71,11 @@ KEYWORDS = (
 
 _IN_MEMORY = 1 << 16  # octets of a content before a draft is begun: nearly all mail is smaller
 _PIECE = 1 << 18  # octets that are written at a time then
-_ROOM_EVERY = 1 << 22  # octets of a content after which the room is looked at again
 _WAIT_S = 900.0  # with XWAIT: longer than the one reply that may take 600 s (RFC 5321 4.5.3.2.6)
 _SESSION_S = 86400.0  # a program may write into its pipe for hours; idle_s ends who says nothing
 _LINGER_S = 1.0
-_MAX_HOPS = 30  # Received fields; more is a loop (RFC 5321 6.3 wants at least 100 for a relay)
-_MAX_TEXT = 480  # octets of a reply's text: its line has 512 with code, space and CRLF
 _ROOT_CONNECTIONS = 20  # beyond the limit for all others
-_CLOSING = 421
+
 
 def options_of_sessions(limits: ServiceLimits, hostname: str) -> ServerOptions:
     """Return what each session offers."""
@@ -207,7 +186,7 @@ class SubmissionHandler(Handler):
             size=mail.size_bytes,
         )
         if self._desk.on_kept is not None:
-            self._desk.onkept(head.origin.uid, mail.size_bytes)
+            self._desk.on_kept(head.origin.uid, mail.size_bytes)
         progress = Progress(PENDING * len(head.envelope.forward_paths))
         self._desk.carrier.put_back(Entry(head, progress, mail.size_bytes))
         if future is None:

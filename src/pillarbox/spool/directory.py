@@ -311,8 +311,8 @@ class Directory(Spool):
         self._warn(
             say(
                 "{name} is damaged and was moved to {path}: {reason}",
-                name=name,
-                path=f"{self.path}/{CORRUPT}/{target}",
+                name=printable(name),
+                path=printable(f"{self.path}/{CORRUPT}/{target}"),
                 reason=problem.problem,
             )
         )

@@ -38,7 +38,8 @@ ACCOUNTS = "accounts"
 _FOLDERS = (TMP, *STATES, ACCOUNTS)
 
 _FORMAT = "format"
-_FORMAT_TEXT = b"pillarbox-spool 1\n"
+_FORMAT_WORD = b"pillarbox-spool "
+_FORMAT_TEXT = _FORMAT_WORD + b"1\n"
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -259,17 +260,19 @@ class Folders:
             text = self.disk.pread(fd, 64, 0)
         finally:
             self.disk.close(fd)
-        if text and text != _FORMAT_TEXT:
+        # A power cut in the middle of its making may have left anything of the right size.
+        if text != _FORMAT_TEXT and text.startswith(_FORMAT_WORD) and text.endswith(b"\n"):
             raise SpoolError(
                 say("the spool {path} was made by another version of pillarbox", path=self.path)
             )
-        return bool(text)
+        return text == _FORMAT_TEXT
 
     def _vouch(self, root: int) -> None:
-        """Say that all directories are durable: only said when they are, it need not last."""
+        """Say that all directories are durable; if this is lost, they are made so once more."""
         fd = self.disk.open(_FORMAT, os.O_WRONLY | os.O_CREAT, dir_fd=root)
         try:
             write_all(self.disk, fd, _FORMAT_TEXT)
+            self.disk.fsync(fd)
         finally:
             self.disk.close(fd)
 

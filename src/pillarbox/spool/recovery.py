@@ -103,15 +103,26 @@ def end_moves(folders: Folders) -> None:
 
 
 def end_move(folders: Folders, name: str) -> None:
-    """Take the second name of what an end in the middle of a move left with two."""
+    """
+    Take the second name of what an end in the middle of a move left with two.
+
+    Raises:
+        SpoolError: The name that stays may not be durable, so that the other stays as well.
+        OSError: The file system failed.
+
+    """
     disk = folders.disk
-    kept: list[tuple[int, int]] = []
+    kept: dict[tuple[int, int], str] = {}
     for state in _MOVABLE:
         directory = folders.fd(state)
         try:
             found = disk.stat_name(name, dir_fd=directory)
-            if (found.st_dev, found.st_ino) in kept:
-                disk.unlink(name, dir_fd=directory)
         except FileNotFoundError:
             continue
-        kept.append((found.st_dev, found.st_ino))
+        file = found.st_dev, found.st_ino
+        if file in kept:
+            # The move may have ended before this was done.
+            folders.sync(kept[file])
+            disk.unlink(name, dir_fd=directory)
+        else:
+            kept[file] = state
