@@ -256,7 +256,7 @@ def _spelling(option: getopt.Option) -> str:
 def exit_codes() -> str:
     """Return the page of the exit codes."""
     meanings = {
-        errors.EX_OK: "every recipient's mail was taken by the relay host",
+        errors.EX_OK: "every recipient's mail was taken by the relay host, or is safe in the queue",
         errors.EX_USAGE: "the command line is wrong",
         errors.EX_DATAERR: "this mail will never be accepted: sender or content was refused",
         errors.EX_NOINPUT: "a certificate, key or trust file cannot be used",
@@ -267,9 +267,10 @@ def exit_codes() -> str:
         errors.EX_SOFTWARE: "a bug of pillarbox",
         errors.EX_OSERR: "the system could not do it",
         errors.EX_IOERR: "reading the mail, or writing a file, failed",
-        errors.EX_TEMPFAIL: "try again: the network failed, or the server said so (4xx)",
+        errors.EX_TEMPFAIL: "try again: the network failed, the server said so (4xx), or the service "
+        "is away or takes no more for now",
         errors.EX_PROTOCOL: "the server broke the protocol",
-        errors.EX_NOPERM: "the login was refused",
+        errors.EX_NOPERM: "the login was refused, or this user may not send as this sender",
         errors.EX_CONFIG: "the configuration is wrong",
     }
     rows = [(str(code), f"`{name}`", meanings[code]) for code, name in errors.EX_NAMES.items()]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from porter import Porter
+
 PACKAGE = Path(__file__).parent.parent / "src" / "pillarbox"
 
 # Floor of each room; a room imports from floors below its own, and from itself.
@@ -21,6 +23,7 @@ FLOORS = {
     "smtp": 1,
     "net": 1,
     "spool": 1,
+    "handoff": 1,
     "dns": 1,
     "delivery": 2,
     "compose": 3,
@@ -191,11 +194,58 @@ def test_sending_loads_little():
     """The modules behind a direct send are those of ssl, our own, and a handful of builtins."""
     loaded = _modules_after(
         "import ssl; before = set(sys.modules);"
-        "import pillarbox.cli.msmtp, pillarbox.delivery.submit;"
+        "import pillarbox.cli.msmtp, pillarbox.cli.direct, pillarbox.delivery.submit;"
         "print(*set(sys.modules) - before)"
     )
     foreign = {name for name in loaded if not name.startswith("pillarbox")}
     assert foreign <= _HOT, foreign - _HOT
+
+
+# What a whole hand-off may load: itself, and what is built into Debian's interpreter. Of other
+# builds _socket is a file beside it.
+_HANDED_OVER = {
+    "pillarbox",
+    "pillarbox.handoff",
+    "pillarbox.handoff.call",
+    "pillarbox.handoff.talk",
+    "_socket",
+}
+
+
+@pytest.mark.parametrize("words", [["me@x.example"], ["-i", "-f", "a@x", "me@x.example", "root"]])
+def test_handing_over_loads_only_what_is_built_in(tmp_path, words):
+    """The hot ring: from argv to the end of the process, with a service that takes the mail."""
+    path = tmp_path / "submit.sock"
+    code = (
+        f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); before = set(sys.modules);"
+        f"import posix; posix.environ.update({{b'PILLARBOX_SOCKET': {str(path).encode()!r}}});"
+        "posix._exit = lambda code: print(code, *set(sys.modules) - before);"
+        f"sys.argv = ['/usr/sbin/sendmail', *{words!r}];"
+        "import pillarbox.handoff; pillarbox.handoff.start()"
+    )
+    with Porter(path) as porter:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code],
+            input=b"\nx\n",
+            capture_output=True,
+            check=True,
+            env={"HOME": "/nonexistent"},
+        )
+        assert len(porter.mails) == 1
+    code, *loaded = done.stdout.decode().split()
+    assert code == "0"
+    assert set(loaded) <= _HANDED_OVER, set(loaded) - _HANDED_OVER
+
+
+def test_what_fails_to_be_handed_over_may_load_more(tmp_path):
+    """The list above can fail: the texts of a failure are loaded only then."""
+    path = tmp_path / "submit.sock"
+    code = (
+        f"import pillarbox.handoff as it; it._PATIENCE_S = 0; it.drain_input = lambda: None;"
+        f"call = it.Call(['x']);\ntry: it.hand_over(call, {str(path)!r}, lambda _: b'')\n"
+        "except Exception as exc: print(*sys.modules)"
+    )
+    assert {"pillarbox.handoff.faults", "pillarbox.errors"} <= _modules_after(code) - _HANDED_OVER
 
 
 def test_heavy_modules_are_not_loaded_by_ssl_itself():

@@ -105,14 +105,15 @@ def _failing(story: str) -> Iterator[Recorder]:
             yield record(story, FakeDisk(ROOT, {}), fail_at=number, error=SHORT)
 
 
-# Where traces come from, and which part of the states is spent on them.
+# Where traces come from, the story of each, and which part of the states is asked for. How many
+# there are to be had in a place differs much, hence the shares.
 KINDS: dict[str, tuple[Callable[[str], Iterator[Recorder]], str, float]] = {
     "submit": (_straight, "submit", 0.2),
-    "deliver": (_straight, "deliver", 0.35),
-    "submit-killed": (_killed, "submit", 0.1),
-    "deliver-killed": (_killed, "deliver", 0.15),
-    "submit-failing": (_failing, "submit", 0.1),
-    "deliver-failing": (_failing, "deliver", 0.1),
+    "deliver": (_straight, "deliver", 0.22),
+    "submit-killed": (_killed, "submit", 0.2),
+    "deliver-killed": (_killed, "deliver", 0.2),
+    "submit-failing": (_failing, "submit", 0.12),
+    "deliver-failing": (_failing, "deliver", 0.08),
 }
 
 
@@ -238,8 +239,9 @@ class Explorer:
 
 
 def explore(kind: str, states: int, seed: int = 0) -> Explorer:
-    """Look at about ``states`` states of a kind, or at all if there are fewer."""
-    tell, story, _ = KINDS[kind]
+    """Look at the part of a kind in about ``states`` states, or at all that it has."""
+    tell, story, share = KINDS[kind]
+    states = int(states * share)
     recorders = list(tell(story))
     places = sum(len(recorder.trace) - recorder.start for recorder in recorders)
     limit = max(8, states // places)
@@ -259,7 +261,7 @@ def _main() -> int:
     print("traces           places     states      trees   cut off  promises broken    CPU")
     for kind in [arguments.only] if arguments.only else KINDS:
         began_s = time.process_time()
-        explorer = explore(kind, int(arguments.states * KINDS[kind][2]), arguments.seed)
+        explorer = explore(kind, arguments.states, arguments.seed)
         print(
             f"{kind:16} {explorer.places:6} {explorer.states:10} {explorer.trees:10} "
             f"{explorer.cuts:9} {len(explorer.broken):16} {time.process_time() - began_s:5.1f}s"

@@ -431,13 +431,15 @@ def test_connection_times_out(tmp_path, stack):
     puppet._listener.listen(0)
     callers = [stack.enter_context(socket.socket()) for _ in range(4)]
     for caller in callers:
-        caller.setblocking(False)
+        caller.settimeout(0)
         caller.connect_ex(("127.0.0.1", puppet.port))  # until nobody else is let in
     world = World(tmp_path, puppet=puppet, timeout=1)
     ids = [world.put()]
     world.run(2 * MINUTE_S)
     check_kept(world, ids, Fault("time-out", "site"))
     # A new door at the same place: who stood before the old one is gone.
+    for caller in callers:
+        caller.close()
     puppet._listener.close()
     puppet._listener = socket.create_server(("127.0.0.1", puppet.port))
     stack.enter_context(puppet)
@@ -452,11 +454,11 @@ def test_server_that_says_nothing(tmp_path, stack):
     ids = [world.put()]
     world.run(MINUTE_S / 2)
     check_kept(world, ids, Fault("silence", "site"))
-    puppet._listener.setblocking(False)
+    puppet._listener.settimeout(0)
     with suppress(BlockingIOError):
         while True:
             puppet._listener.accept()[0].close()
-    puppet._listener.setblocking(True)
+    puppet._listener.settimeout(None)
     stack.enter_context(puppet)
     world.run(HOUR_S)
     check_gone(world, ids)
@@ -492,7 +494,8 @@ def test_disk_is_full_while_recording(is_full_when, tmp_path, stack):
     stack.callback(spool.close)
 
     def fill() -> None:
-        disk.is_full = disk.is_full or is_full_when == "after the dot" and bool(puppet.contents)
+        if is_full_when == "after the dot" and puppet.contents:
+            disk.is_full = True
 
     puppet = stack.enter_context(Puppet(watch=fill))
     world = World(tmp_path, puppet=puppet, spool=spool)

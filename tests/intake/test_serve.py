@@ -478,7 +478,7 @@ def test_it_serves_an_ordinary_user_without_new_privileges(relay):
     assert "(uid 4711)" in relay.received[1].value("Received")
 
 
-def test_a_users_own_service_is_for_nobody_else(tmp_path, relay):
+def test_a_users_own_service_is_for_nobody_else(relay):
     """--user: XDG directories, closed to others; no socket is left when it ends."""
     home = folder_for_all()
     run = home / "run"
@@ -555,9 +555,9 @@ def test_who_takes_mail_does_so_while_nobody_delivers():
             with service.client() as client:
                 said = client.begin("you@example.com")
                 assert said[0].startswith("452 4.7.1 You have 10 mails waiting")
-        with Service(NOWHERE, settings, "--roles", "submit", folder=folder) as service:
-            with service.client() as client:
-                assert client.begin("you@example.com")[0].startswith("452 4.7.1 ")
+        again = Service(NOWHERE, settings, "--roles", "submit", folder=folder)
+        with again, again.client() as client:
+            assert client.begin("you@example.com")[0].startswith("452 4.7.1 ")
         assert len(os.listdir(folder / "spool" / "queue")) == 10
     finally:
         shutil.rmtree(folder)
@@ -574,6 +574,7 @@ def test_a_descriptor_limit_is_no_end():
         for client in crowd:
             client.close()
         assert service.hand_over(MAIL)[0].startswith("250 ")
+        assert len([line for line in service.lines if "event=socket" in line]) == 1
 
 
 def test_its_memory_is_closed_to_others():

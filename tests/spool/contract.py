@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from spool.letters import make_head
 from pillarbox.errors import (
     CorruptEntryError,
     EntryNotFoundError,
@@ -20,6 +19,7 @@ from pillarbox.spool.base import (
     Progress,
     Spool,
 )
+from spool.letters import make_head
 
 CONTENTS = [
     b"",
@@ -80,7 +80,7 @@ class SpoolContract:
 
     @pytest.fixture
     def spool(self):
-        """An open spool."""
+        """Return an open spool."""
         spool = self.make()
         assert spool.open() == []
         yield spool

@@ -1,5 +1,6 @@
 """The mutable area: whatever a power cut or a sick disk makes of it, nobody loses a mail."""
 
+import itertools
 import random
 
 import pytest
@@ -94,8 +95,7 @@ def mixtures(old, new, random_, count):
     bounds = [0, *cuts, len(old)]
     for _ in range(count):
         yield b"".join(
-            random_.choice((old, new))[start:end]
-            for start, end in zip(bounds, bounds[1:], strict=False)
+            random_.choice((old, new))[start:end] for start, end in itertools.pairwise(bounds)
         )
 
 

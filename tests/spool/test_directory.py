@@ -17,10 +17,12 @@ from pillarbox.mail.address import Mailbox
 from pillarbox.spool import BACKENDS
 from pillarbox.spool.base import CORRUPT, FAILED, HOLD, QUEUE, Progress
 from pillarbox.spool.directory import PARTS, Directory
+from pillarbox.spool.folders import TMP
 from spool.contract import SpoolContract, content_of, ids, put
 from spool.faults import FaultyDisk
 from spool.letters import make_head
 
+SHM = "/dev" + "/shm"
 ONE = (Mailbox("you", "example.com"),)
 
 
@@ -72,13 +74,13 @@ def content_at(spool, entry_id):
 
 @pytest.fixture
 def disk():
-    """A disk that records."""
+    """Return a disk that records."""
     return FaultyDisk()
 
 
 @pytest.fixture
 def spool(tmp_path, disk):
-    """An open spool."""
+    """Return an open spool."""
     spool = Directory(str(tmp_path / "spool"), disk=disk)
     spool.open()
     disk.calls.clear()
@@ -310,7 +312,7 @@ for _ in range(15):
     spool.open()
     assert len(acknowledged) == 60
     assert ids(spool) == sorted(acknowledged)
-    assert os.listdir(f"{path}/tmp") == []
+    assert os.listdir(f"{path}/{TMP}") == []
     spool.close()
 
 
@@ -527,13 +529,13 @@ def test_an_entry_seen_in_the_middle_of_a_move_is_no_damage(spool):
         assert content_at(spool, head.id) == b"abc"
 
 
-@pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="no tmpfs at hand")
+@pytest.mark.skipif(not os.path.isdir(SHM), reason="no tmpfs at hand")
 def test_is_not_silent_about_tmpfs():
     """A spool in memory works, and says that it is one."""
     import shutil
     import tempfile
 
-    path = tempfile.mkdtemp(dir="/dev/shm")
+    path = tempfile.mkdtemp(dir=SHM)
     try:
         spool = Directory(f"{path}/spool")
         spool.open()

@@ -11,11 +11,12 @@ import os
 
 import pytest
 
-from pillarbox.errors import EntryNotFoundError, SpoolError
+from pillarbox.errors import SpoolError
 from pillarbox.spool.base import FAILED, HOLD, QUEUE, STATES, Progress
 from pillarbox.spool.directory import Directory
+from pillarbox.spool.folders import TMP
 from spool.contract import content_of
-from spool.faults import Death, FaultyDisk
+from spool.faults import Death, FaultyDisk, QuickDisk
 from spool.letters import make_head
 
 ERRORS = [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EMFILE]
@@ -92,22 +93,22 @@ STORIES = [submit, deliver, move, look]
 def prepared(path):
     """Make a spool with two mails, and garbage, and a move that broke off."""
     ledger = Ledger()
-    spool = Directory(path)
+    spool = Directory(path, disk=QuickDisk())
     spool.open()
     submit(spool, ledger)
     name = max(spool.names())
     spool.close()
     os.link(f"{path}/queue/{name}", f"{path}/hold/{name}")
-    with open(f"{path}/tmp/garbage", "w") as file:
+    with open(f"{path}/{TMP}/garbage", "w") as file:
         file.write("x")
     return ledger
 
 
 def check(path, ledger):
     """Restart without faults, and hold what is found against what was promised."""
-    spool = Directory(path)
+    spool = Directory(path, disk=QuickDisk())
     assert spool.open() == []
-    assert os.listdir(f"{path}/tmp") == []
+    assert os.listdir(f"{path}/{TMP}") == []
     assert os.listdir(f"{path}/corrupt") == []
     found = {}
     for state in STATES:
@@ -130,12 +131,9 @@ def run(path, disk, story, ledger):
     try:
         spool.open()
         story(spool, ledger)
-    except EntryNotFoundError:
-        raise
     except SpoolError as exc:
-        assert disk.failed or exc is None
-        assert exc.exit_code == 75
-        assert str(exc)
+        if not disk.failed or exc.exit_code != 75:
+            raise
     finally:
         if not (disk.is_death and disk.failed):
             spool.close()
@@ -143,7 +141,7 @@ def run(path, disk, story, ledger):
 
 def leftovers(path):
     """Return what is in ``tmp`` but the garbage that was there before."""
-    return set(os.listdir(f"{path}/tmp")) - {"garbage"}
+    return set(os.listdir(f"{path}/{TMP}")) - {"garbage"}
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -232,9 +230,13 @@ def test_a_full_disk_still_records(tmp_path):
 
     class Full(FaultyDisk):
         def write(self, fd, data):
+            """Have no room."""
+            del fd, data
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         def mkdir(self, name, *, dir_fd=None):
+            """Have no room."""
+            del name, dir_fd
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     spool = Directory(path, disk=Full())

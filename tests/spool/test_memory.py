@@ -1,8 +1,7 @@
 """The spool in memory."""
 
-from spool.contract import SpoolContract, put
-from pillarbox.spool.base import QUEUE, Progress
 from pillarbox.spool.memory import Memory
+from spool.contract import SpoolContract
 
 
 class TestMemory(SpoolContract):

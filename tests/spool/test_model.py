@@ -11,22 +11,11 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from pillarbox.errors import EntryNotFoundError, PillarboxError, SpoolError
 from pillarbox.spool.base import CORRUPT, FAILED, HOLD, QUEUE, STATES, Progress
 from pillarbox.spool.directory import Directory
-from pillarbox.spool.disk import Disk
 from pillarbox.spool.entry import make_entry_id
 from pillarbox.spool.memory import Memory
 from spool.contract import content_of
+from spool.faults import QuickDisk
 from spool.letters import make_head
-
-
-class QuickDisk(Disk):
-    """The real one without the waiting: no power is cut here."""
-
-    def fsync(self, fd):
-        del fd
-
-    def fdatasync(self, fd):
-        del fd
-
 
 PROGRESS = st.builds(
     Progress,
@@ -58,6 +47,7 @@ class Spools(RuleBasedStateMachine):
         self.open_claims = []
 
     def teardown(self):
+        """Close what is open."""
         self._end()
         self.directory.close()
         shutil.rmtree(self.place)
@@ -84,12 +74,14 @@ class Spools(RuleBasedStateMachine):
 
     @rule(target=drafts)
     def begin(self):
+        """Begin an entry in both."""
         self.number += 1
         head = make_head(id=make_entry_id(self.number, self.number.to_bytes(16, "big")))
         return self.generation, head.id, self.both(lambda spool: spool.begin(head))
 
     @rule(draft=drafts, content=st.binary(), times=st.sampled_from([0, 1, 3, 9000]))
     def write(self, draft, content, times):
+        """Write to both drafts."""
         generation, _, parts = draft
         if generation == self.generation:
             first, second = parts
@@ -99,6 +91,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule(target=entries, draft=drafts)
     def commit(self, draft):
+        """Commit both drafts."""
         generation, name, parts = draft
         if generation == self.generation:
             first, second = parts
@@ -107,6 +100,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule(draft=drafts)
     def discard(self, draft):
+        """Discard both drafts."""
         generation, _, parts = draft
         if generation == self.generation:
             for part in parts:
@@ -114,6 +108,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule(target=claims, name=entries, state=STATE)
     def claim(self, name, state):
+        """Claim an entry, and read it whole."""
         parts = self.both(lambda spool: spool.claim(name, state))
         if parts is not None:
             first, second = parts
@@ -124,6 +119,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule(claim=claims, progress=PROGRESS)
     def record(self, claim, progress):
+        """Record on both claims."""
         generation, parts = claim
         if generation == self.generation and parts is not None:
             for part in parts:
@@ -131,28 +127,34 @@ class Spools(RuleBasedStateMachine):
 
     @rule(claim=consumes(claims))
     def close_claim(self, claim):
+        """Close both claims."""
         for part in claim[1] or ():
             part.close()
 
     @rule(name=entries, state=STATE, progress=PROGRESS)
     def update(self, name, state, progress):
+        """Update without a claim."""
         self.both(lambda spool: spool.update(name, progress, state))
 
     @rule(name=entries, source=STATE, goal=STATE)
     def move(self, name, source, goal):
+        """Move between two states."""
         if source != goal:
             self.both(lambda spool: spool.move(name, source, goal))
 
     @rule(name=entries, state=STATE)
     def remove(self, name, state):
+        """Remove from a state."""
         self.both(lambda spool: spool.remove(name, state))
 
     @rule()
     def settle(self):
+        """Settle both."""
         self.both(lambda spool: spool.settle())
 
     @rule(name=entries)
     def damage(self, name):
+        """Damage an entry, and have a person remove it."""
         try:
             self.memory.damage(name)
         except EntryNotFoundError:
@@ -167,7 +169,7 @@ class Spools(RuleBasedStateMachine):
 
     @rule()
     def restart(self):
-        """The process ends without a word, and another begins."""
+        """End the process without a word, and begin another."""
         self._end()
         self.directory._give_up()
         self.directory = Directory(f"{self.place}/spool", disk=QuickDisk())

@@ -9,6 +9,7 @@ import pytest
 from pillarbox.errors import SpoolError
 from pillarbox.spool.base import FAILED, HOLD, QUEUE, STATES
 from pillarbox.spool.directory import Directory
+from pillarbox.spool.folders import TMP
 from spool.contract import content_of, ids, put
 from spool.faults import FaultyDisk
 from spool.letters import make_head
@@ -16,7 +17,7 @@ from spool.letters import make_head
 
 @pytest.fixture
 def path(tmp_path):
-    """The path of a spool that is there."""
+    """Return the path of a spool that is there."""
     spool = Directory(str(tmp_path / "spool"))
     spool.open()
     spool.close()
@@ -75,10 +76,10 @@ def test_a_lock_that_cannot_be_read_is_still_a_lock(path):
 def test_deletes_what_nobody_is_writing_any_more(path, part):
     """Garbage of any size and name goes."""
     for name, size in (("a", 0), ("b", 100_000), ("odd name", 3)):
-        with open(f"{path}/tmp/{name}", "wb") as file:
+        with open(f"{path}/{TMP}/{name}", "wb") as file:
             file.write(b"x" * size)
     spool = opened(path, part=part)
-    assert os.listdir(f"{path}/tmp") == []
+    assert os.listdir(f"{path}/{TMP}") == []
     assert spool.warnings == []
     spool.close()
 
@@ -89,10 +90,10 @@ def test_leaves_what_another_process_is_writing(path):
     draft = writer.begin(make_head())
     draft.write(b"x" * 100_000)
     spool = opened(path)
-    assert len(os.listdir(f"{path}/tmp")) == 1
+    assert len(os.listdir(f"{path}/{TMP}")) == 1
     draft.commit()
     assert len(spool.names()) == 1
-    assert os.listdir(f"{path}/tmp") == []
+    assert os.listdir(f"{path}/{TMP}") == []
     spool.close()
     writer.close()
 
@@ -127,8 +128,8 @@ def test_a_draft_that_was_tidied_away_at_its_birth_is_made_again(path, times):
         def flock(self, fd, *, waits=False):
             if waits and self.left:
                 self.left -= 1
-                for name in os.listdir(f"{path}/tmp"):
-                    os.unlink(f"{path}/tmp/{name}")
+                for name in os.listdir(f"{path}/{TMP}"):
+                    os.unlink(f"{path}/{TMP}/{name}")
             super().flock(fd, waits=waits)
 
     disk = Overtaken()
@@ -144,17 +145,17 @@ def test_a_draft_that_was_tidied_away_at_its_birth_is_made_again(path, times):
 def test_a_symlink_planted_in_tmp_goes_and_its_target_stays(path, tmp_path):
     """Tidying deletes the link, never what it leads to."""
     (tmp_path / "victim").write_text("precious")
-    os.symlink(tmp_path / "victim", f"{path}/tmp/a")
-    os.symlink("nowhere", f"{path}/tmp/b")
-    os.mkfifo(f"{path}/tmp/c")
+    os.symlink(tmp_path / "victim", f"{path}/{TMP}/a")
+    os.symlink("nowhere", f"{path}/{TMP}/b")
+    os.mkfifo(f"{path}/{TMP}/c")
     opened(path).close()
-    assert os.listdir(f"{path}/tmp") == []
+    assert os.listdir(f"{path}/{TMP}") == []
     assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_what_cannot_be_tidied_away_is_told_of(path):
     """A directory in ``tmp`` stops nothing."""
-    os.mkdir(f"{path}/tmp/sub")
+    os.mkdir(f"{path}/{TMP}/sub")
     spool = opened(path)
     assert ["tmp/sub" in text for text in spool.warnings] == [True]
     put(spool)
@@ -165,11 +166,11 @@ def test_a_planted_file_does_not_take_the_place_of_a_new_mail(path):
     """A name that is taken in ``tmp`` is never written into."""
     head = make_head()
     spool = opened(path)
-    with open(f"{path}/tmp/{head.id}", "w") as file:
+    with open(f"{path}/{TMP}/{head.id}", "w") as file:
         file.write("x")
     with pytest.raises(SpoolError):
         spool.begin(head)
-    with open(f"{path}/tmp/{head.id}") as file:
+    with open(f"{path}/{TMP}/{head.id}") as file:
         assert file.read() == "x"
     spool.close()
 

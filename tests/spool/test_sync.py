@@ -20,6 +20,8 @@ class SlowDisk(Disk):
         self.count = 0
 
     def fsync(self, fd):
+        """Wait for the test."""
+        del fd
         self.count += 1
         number = self.count
         self.begun.release()
@@ -70,7 +72,7 @@ class Callers:
 
 @pytest.fixture
 def disk():
-    """A slow disk."""
+    """Return a slow disk."""
     return SlowDisk()
 
 

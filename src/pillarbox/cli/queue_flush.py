@@ -67,4 +67,6 @@ def _make_deliverer(queue: QueueAccess) -> Deliverer:
     # What happens is told at the end, and the notices tell the senders.
     events = Events(lambda _: None)
     hostname = hostname_of(service)
-    return make_deliverer(queue.directory, accounts, service, hostname=hostname, events=events)
+    return make_deliverer(
+        queue.directory, accounts, lambda: service, hostname=hostname, events=events
+    )

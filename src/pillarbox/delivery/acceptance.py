@@ -158,6 +158,16 @@ class Accounts:
             # One that other accounts inherit from need not be usable by itself.
             if account.host or account.socket:
                 finished[account.name] = finish_account(account, self._wishes({}))
+        if self._finished and not finished:
+            # A file that is being written anew is gone for a moment; mail must not bounce for it.
+            missing = [file for file in files.both() if file.reason]
+            raise ConfigError(
+                say("no account is left: {reason}", reason=missing[0].reason)
+                if missing
+                else say("no account is left"),
+                path=missing[0].path if missing else "",
+                advice=say("the accounts that were there before stay in use"),
+            )
         check_fallbacks(finished.values())
         with self._lock:
             self._files = files

@@ -7,25 +7,58 @@ it makes.
 
 from __future__ import annotations
 
+import os
 import threading
 
+from pillarbox.config.load import SYSTEM_FILE
+from pillarbox.delivery.acceptance import Accounts
 from pillarbox.delivery.alarm import Alarm
 from pillarbox.delivery.deliverer import Deliverer, Limits
 from pillarbox.delivery.events import ERROR
 from pillarbox.delivery.health import Memory
 from pillarbox.delivery.notices import Notices
+from pillarbox.smtp.parse import parse_hello
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pillarbox.config.settings import Service
-    from pillarbox.delivery.acceptance import Accounts
     from pillarbox.delivery.clock import Clock
     from pillarbox.delivery.events import Events
     from pillarbox.spool.directory import Directory
 
-__all__ = ["limits_of", "make_deliverer"]
+__all__ = ["hostname_of", "limits_of", "make_accounts", "make_deliverer"]
+
+
+def make_accounts(service: Service, environment: Mapping[str, str], *, is_user: bool) -> Accounts:
+    """
+    Return the accounts of a service, loaded. Blocks; may run commands of the configuration.
+
+    Args:
+        service: Its settings.
+        environment: What the files' patterns and the search for secrets look up.
+        is_user: It is one user's own.
+
+    Raises:
+        ConfigError, InputOutputError: Their files cannot be used.
+
+    """
+    accounts = Accounts(
+        dict(environment),
+        system_file=SYSTEM_FILE if is_user else service.accounts_file,
+        user_file=(service.accounts_file or None) if is_user else None,
+        is_user=is_user,
+        aliases=service.aliases,
+    )
+    accounts.load()
+    return accounts
+
+
+def hostname_of(service: Service) -> str:
+    """Return our name for Received fields and greetings."""
+    name = service.hostname or os.uname().nodename
+    return name if isinstance(parse_hello(name.encode()), str) else "localhost"
 
 
 def make_deliverer(

@@ -100,6 +100,11 @@ class Deliverer(Carrier):
         return self._traffic.queue
 
     @property
+    def clock(self) -> Clock:
+        """The clocks that it lives by."""
+        return self._clock
+
+    @property
     def limits(self) -> Limits:
         """How it is delivered; what is set counts from the next mail on."""
         return self._traffic.limits

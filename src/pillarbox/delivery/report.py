@@ -103,7 +103,7 @@ def mask(data: bytes, secret: Secret | None) -> bytes:
     part is found where the data was cut, at the end.
     """
     raw = secret.reveal().encode("utf-8", "surrogateescape") if secret is not None else b""
-    if not raw:
+    if not raw or not data:
         return data
     data = _without_cut(data.replace(raw, _MASKED), raw)
     for core in _base64_cores(raw):

@@ -3,7 +3,8 @@ The hand-off: a mail goes to the mail service over its Unix socket, and the proc
 
 This is the hot ring. A whole call costs hardly more than starting the interpreter, so nothing
 here imports a module of ours, or of the standard library beyond what is built in, before
-something has gone wrong; a test holds it to that. No configuration is read.
+something has gone wrong; a test holds it to that. No configuration is read. (Annotations are in
+quotes here: ``from __future__`` loads a module, and that takes a fiftieth of the whole call.)
 
 1. ``read_call``: the plain shapes of a command line; any other is for ``cli``, which comes back
    with a ``Call`` of its own.
@@ -81,7 +82,7 @@ def way(
     return SYSTEM if has_system_socket else ACCOUNT
 
 
-def has_own_configuration(environment: Mapping[bytes, bytes]) -> bool:
+def has_own_configuration(environment: "Mapping[bytes, bytes]") -> bool:
     """Whether the user has a configuration file where ``config.load`` looks for one."""
     home = environment.get(b"HOME") or _home()
     config_home = environment.get(b"XDG_CONFIG_HOME") or home + b"/.config"
@@ -97,7 +98,7 @@ def _home() -> bytes:
         return b""
 
 
-def _is_there(path: bytes | str) -> bool:
+def _is_there(path: "bytes | str") -> bool:
     try:
         posix.stat(path)
     except PermissionError:
@@ -110,7 +111,7 @@ def _is_there(path: bytes | str) -> bool:
     return True
 
 
-def socket_of(environment: Mapping[bytes, bytes]) -> str:
+def socket_of(environment: "Mapping[bytes, bytes]") -> str:
     """Return the path of the system's socket if it is to be used; empty: there is none."""
     named = environment.get(b"PILLARBOX_SOCKET")
     if named:
@@ -121,7 +122,7 @@ def socket_of(environment: Mapping[bytes, bytes]) -> str:
 # -- the start -------------------------------------------------------------------------------------
 
 
-def start() -> BaseException | None:
+def start() -> "BaseException | None":
     """
     Hand the mail over and end the process, if that is the way of this call.
 
@@ -160,7 +161,7 @@ def start() -> BaseException | None:
 # -- the mail --------------------------------------------------------------------------------------
 
 
-def hand_over(call: Call, path: str, read: Callable[[int], bytes] | None = None) -> None:
+def hand_over(call: Call, path: str, read: "Callable[[int], bytes] | None" = None) -> None:
     """
     Give the mail to the service, durably: it has it when this returns. Blocks.
 
@@ -181,7 +182,7 @@ def hand_over(call: Call, path: str, read: Callable[[int], bytes] | None = None)
         raise
 
 
-def _hand_over(call: Call, path: str, read: Callable[[int], bytes]) -> None:
+def _hand_over(call: Call, path: str, read: "Callable[[int], bytes]") -> None:
     first, is_whole = _first_piece(read)
     head = commands(call, len(first) if is_whole else 0)
     until_s = monotonic() + _PATIENCE_S
@@ -204,7 +205,7 @@ def _hand_over(call: Call, path: str, read: Callable[[int], bytes]) -> None:
     talk.judge()
 
 
-def _first_piece(read: Callable[[int], bytes]) -> tuple[bytes, bool]:
+def _first_piece(read: "Callable[[int], bytes]") -> "tuple[bytes, bool]":
     """Return the first piece of the content, and whether it is all of it."""
     pieces: list[bytes] = []
     size_bytes = 0

@@ -83,7 +83,7 @@ class Call:
 
     def __init__(
         self,
-        recipients: Sequence[str],
+        recipients: "Sequence[str]",
         *,
         sender: str | None = None,
         account: str = "",
@@ -105,7 +105,7 @@ class Call:
         self.wish = wish
 
 
-def read_call(name: str, arguments: Sequence[str]) -> Call | None:
+def read_call(name: str, arguments: "Sequence[str]") -> "Call | None":
     """
     Return what a plain command line asks for; None: it is not plain, or wrong.
 
@@ -141,7 +141,7 @@ def read_call(name: str, arguments: Sequence[str]) -> Call | None:
 _NOTIFY = ("", "NEVER", "FAILURE", "DELAY", "SUCCESS", "FAILURE,DELAY", "DELAY,FAILURE")
 
 
-def _options(name: str, arguments: Sequence[str]) -> tuple[dict[str, str], list[str]] | None:
+def _options(name: str, arguments: "Sequence[str]") -> "tuple[dict[str, str], list[str]] | None":
     short, long = PROGRAMS[name], _LONG[name]
     chosen: dict[str, str] = {}
     operands: list[str] = []
@@ -164,7 +164,7 @@ def _options(name: str, arguments: Sequence[str]) -> tuple[dict[str, str], list[
 
 
 def _take_long(
-    word: str, table: Mapping[str, str], waiting: list[str], chosen: dict[str, str]
+    word: str, table: "Mapping[str, str]", waiting: "list[str]", chosen: "dict[str, str]"
 ) -> bool:
     option, equals, value = word.partition("=")
     if option in WISHES and not equals and "wish" not in chosen:
@@ -177,7 +177,10 @@ def _take_long(
 
 
 def _take_short(
-    word: str, table: Mapping[str, tuple[str, bool]], waiting: list[str], chosen: dict[str, str]
+    word: str,
+    table: "Mapping[str, tuple[str, bool]]",
+    waiting: "list[str]",
+    chosen: "dict[str, str]",
 ) -> bool:
     for position in range(1, len(word)):
         if word[position] not in table:

@@ -33,7 +33,7 @@ _WAIT_S = 1800.0  # --wait: what RFC 5321 4.5.3.2 allows a provider, added up
 _CONTROLS = bytes(range(0x20)) + b"\x7f"
 
 
-def commands(call: Call, size_bytes: int) -> list[bytes]:
+def commands(call: "Call", size_bytes: int) -> "list[bytes]":
     """
     Return LHLO, MAIL, and a RCPT for each recipient.
 
@@ -83,7 +83,7 @@ def _line(command: str) -> bytes:
     return line + b"\r\n"
 
 
-def _no_address(text: str) -> PillarboxError:
+def _no_address(text: str) -> "PillarboxError":
     from pillarbox.handoff.faults import no_address
 
     return no_address(text)
@@ -100,7 +100,7 @@ def _xtext(text: str) -> str:
     )
 
 
-def connect(path: str, until_s: float) -> _socket.socket:
+def connect(path: str, until_s: float) -> "_socket.socket":
     """
     Return a connection to the service; try again while it may be starting or busy.
 
@@ -134,7 +134,7 @@ class Talk:
     replies to be read reads nothing itself.
     """
 
-    def __init__(self, connection: _socket.socket, path: str, call: Call) -> None:
+    def __init__(self, connection: "_socket.socket", path: str, call: "Call") -> None:
         self._connection = connection
         self._path = path
         self._call = call
@@ -169,13 +169,15 @@ class Talk:
                     pass  # why it does not want more is perhaps said already
                 self._end(exc.strerror or str(exc))
 
-    def write_last(self, content: bytes, head: Iterable[bytes] = ()) -> None:
+    def write_last(self, content: bytes, head: "Iterable[bytes]" = ()) -> None:
         """Write the last piece of the content, and the commands that go before it."""
         self._is_sent = True
         end = b"BDAT %d LAST\r\n" % len(content)
         self.write(b"".join((*head, end, content, b"QUIT\r\n")))
 
-    def write_content(self, piece: bytes, read: Callable[[int], bytes], *, is_whole: bool) -> None:
+    def write_content(
+        self, piece: bytes, read: "Callable[[int], bytes]", *, is_whole: bool
+    ) -> None:
         """Write the content in pieces, until it ends or something is refused."""
         while not is_whole and self.is_fine:
             self.write(b"BDAT %d\r\n%b" % (len(piece), piece))
@@ -292,5 +294,5 @@ class Talk:
         )
 
 
-def _is_yes(reply: tuple[int, bytes]) -> bool:
+def _is_yes(reply: "tuple[int, bytes]") -> bool:
     return 200 <= reply[0] < 300

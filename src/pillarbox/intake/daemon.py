@@ -67,6 +67,8 @@ _THREADS = 32  # commits at a time: they share one fsync of the directory
 _LOOK_S = 20.0  # for a look at what has to work
 _SHARES_S = 60.0  # between two looks at whose the mail is, where another process delivers it
 
+_QUIET_S = 10.0  # between two lines about what asyncio could not do
+
 # What is fixed while the process lives.
 _FIXED = ("roles", "spool", "submit_socket", "control_socket", "accounts_file", "hostname")
 
@@ -130,6 +132,7 @@ class Daemon:
         self._ends = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._is_ill = False
+        self._quiet_until_s = 0.0
 
     async def run(self) -> None:
         """
@@ -371,11 +374,17 @@ class Daemon:
 
     def _on_loop_fault(self, context: dict[str, Any]) -> None:
         exc = context.get("exception")
-        if isinstance(exc, OSError):  # too many files open, for one; asyncio tries again
-            problem = f"{context.get('message')}: {exc.strerror}"
-            self._events.event(ERROR, "socket", problem=problem)
-        elif exc is not None:
-            self._on_fault(exc)
+        if exc is None or self._ends.is_set():
+            return  # asyncio takes up sockets again that were closed meanwhile
+        now_s = self._clock.elapsed_s()
+        # With too many files open, asyncio 3.11 says so a hundred times a second.
+        if now_s >= self._quiet_until_s:
+            self._quiet_until_s = now_s + _QUIET_S
+            if isinstance(exc, OSError):
+                problem = f"{context.get('message')}: {exc.strerror}"
+                self._events.event(ERROR, "socket", problem=problem)
+            else:
+                self._on_fault(exc)
 
     # -- the end -------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import resource
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ __all__ = ["main"]
 _UMASK = 0o077
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 _FIRST_DESCRIPTOR = 3
+_MAX_DESCRIPTORS = 65536
 _ROLES = (SUBMIT, DELIVER)
 
 
@@ -142,6 +144,11 @@ def _harden(first_closed: int) -> None:
             if int(name) >= first_closed:
                 with suppress(OSError):
                     os.close(int(name))
+    with suppress(OSError, ValueError):
+        # The usual soft limit is for select(2); callers and connections may need more.
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, _MAX_DESCRIPTORS), limit))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError, AttributeError, ImportError):
         import ctypes
 

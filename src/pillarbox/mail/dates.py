@@ -110,6 +110,8 @@ def _length(year: int, month: int) -> int:
 
 
 def _without_comments(value: str) -> str:
+    if "(" not in value:
+        return value
     depth, kept = 0, []
     is_escaped = False
     for char in value:

@@ -284,8 +284,8 @@ def _complete(draft: Draft) -> None:
         ),
         sender=facts.sender,
         recipients=facts.recipients,
-        date=format_date(facts.epoch_s),
-        message_id=_message_id(draft),
+        date=format_date(facts.epoch_s) if b"date" not in keys else "",
+        message_id=_message_id(draft) if b"message-id" not in keys else "",
     )
 
 
