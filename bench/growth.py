@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from drain import drain
-from handoff import bare_sendmail
+from givers import bare_sendmail
 from lab import HERE, RECIPIENT, USER
 from service import Daemon, fill
 from table import Table, median, ratio

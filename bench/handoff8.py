@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from handoff import FLOOR, callers, find_peers
+from givers import FLOOR, find_givers
 from lab import HERE
 from service import Daemon
 from table import Table, median, ratio
@@ -18,7 +18,7 @@ def measure(lab, *, runs=0, is_quick=False):
     """Let 8 processes at a time hand over 1,000 mails; return the table."""
     runs = runs or (1 if is_quick else 3)
     count = 16 if is_quick else 1000
-    commands = {FLOOR: [lab.python, "-I", "-S", "-c", "pass"], **callers(lab), **find_peers(lab)}
+    commands = find_givers(lab)
     del commands["pillarbox -t"]
     found = {name: [] for name in commands}
     sink = lab.sink()

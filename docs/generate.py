@@ -267,8 +267,8 @@ def exit_codes() -> str:
         errors.EX_SOFTWARE: "a bug of pillarbox",
         errors.EX_OSERR: "the system could not do it",
         errors.EX_IOERR: "reading the mail, or writing a file, failed",
-        errors.EX_TEMPFAIL: "try again: the network failed, the server said so (4xx), or the service "
-        "is away or takes no more for now",
+        errors.EX_TEMPFAIL: "try again: the network failed, the server said so (4xx), or the "
+        "service is away or takes no more for now",
         errors.EX_PROTOCOL: "the server broke the protocol",
         errors.EX_NOPERM: "the login was refused, or this user may not send as this sender",
         errors.EX_CONFIG: "the configuration is wrong",

@@ -121,7 +121,7 @@ class Door:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-        self.call(_turns())  # for the last transports to close
+        self.turn()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
@@ -136,6 +136,10 @@ class Door:
     def close(self) -> None:
         """End all sessions, as a service does that is stopped."""
         self.call(self.listener.close())
+
+    def turn(self) -> None:
+        """Let the loop turn, for the last transports to close."""
+        self.call(_turns())
 
     def begin_to_close(self) -> Future[None]:
         """End all sessions, without waiting for it."""

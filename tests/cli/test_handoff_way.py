@@ -165,10 +165,15 @@ def test_a_shell_mishap_in_the_header_is_seen_through(machine):
     assert bytes(mail.content) == mangled
 
 
-def test_a_long_mail_by_t_arrives_whole(machine):
-    """What was read to find the recipients comes first, and nothing twice."""
-    content = b"To: me@x.example\n\n" + bytes(range(256)) * 4000
-    assert machine.call("sendmail", "-t", stdin=content).exit_code == 0
+@pytest.mark.parametrize("head", [b"To: me@x.example\n\n", b"There are no headers in this.\n"])
+@pytest.mark.parametrize("is_file", [False, True], ids=["a pipe", "a file"])
+def test_a_long_mail_by_t_arrives_whole(machine, head, is_file):
+    """What was read to find the recipients comes first, and nothing twice or not at all."""
+    content = head + bytes(range(256)) * 4000
+    (machine.home / "mail").write_bytes(content)
+    with (machine.home / "mail").open("rb") as file:
+        stdin = file if is_file else content  # a file gives more at a time
+        assert machine.call("sendmail", "-t", OWN, stdin=stdin).exit_code == 0
     assert bytes(machine.porter.mails[0].content) == content
 
 
@@ -242,7 +247,7 @@ def test_a_spool_that_is_being_sent_by_somebody_else_takes_mail(machine):
     finally:
         spool.close()
     assert result.exit_code == 0
-    assert "somebody else" in result.err
+    assert "kept in the queue as" in result.err
     assert len(machine.spooled) == 2
 
 
@@ -395,3 +400,40 @@ def test_a_link_named_sendmail_to_msmtp_has_sendmails_options(machine, tmp_path)
     )
     assert done.returncode == 64
     assert machine.porter.mails == []
+
+
+@pytest.mark.parametrize("fault", ["ZeroDivisionError", "KeyboardInterrupt"])
+def test_what_goes_wrong_behind_the_keeping_changes_no_exit_code(machine, fault):
+    """A bug or an impatient person: the mail is kept, and must not be sent once more."""
+    machine.configure("queue on")
+    del machine.env["PILLARBOX_SOCKET"]
+    code = (
+        "import sys; sys.argv[0] = 'sendmail'\n"
+        "from pillarbox.delivery.deliverer import Deliverer\n"
+        f"def fails(self, **_): raise {fault}\n"
+        "Deliverer.flush_once = fails\n"
+        "from pillarbox.cli.main import run\n"
+        "run('sendmail')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code, OWN],
+        input=MAIL,
+        capture_output=True,
+        check=False,
+        env=ENVIRONMENT | machine.env,
+        timeout=30,
+    )
+    (entry,) = machine.spooled
+    assert done.returncode == 0
+    assert f"kept in the queue as {entry.head.id}: " in done.stderr.decode()
+
+
+def test_a_refusal_for_ever_is_said_at_once_too(machine):
+    """The sender gets a notice; who stands there need not wait for it."""
+    machine.configure("queue on")
+    machine.puppet.replies["RCPT TO:<me@"] = "550 5.1.1 nobody of that name"
+    del machine.env["PILLARBOX_SOCKET"]
+    result = machine.call("sendmail", OWN)
+    assert result.exit_code == 0
+    assert result.lines[0].startswith("not delivered, and the sender is told: ")
+    assert "nobody of that name" in result.err

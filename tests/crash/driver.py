@@ -11,10 +11,17 @@ import ctypes
 import json
 import os
 import sys
+from importlib import import_module
 
 from crash.stories import STORIES
 from pillarbox.errors import PillarboxError
 from pillarbox.spool.directory import Directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pillarbox.spool.base import Spool
 
 _SHIM = ctypes.CDLL(None)
 _PROMISED = 75  # how a story ends that could not go on, as sysexits have it
@@ -24,7 +31,8 @@ def _tell(order: dict, said: int) -> int:
     """Tell a story with one call of it spoiled; return how it ended."""
     path = order["spool"]
     cut = os.open(order["cut"], os.O_RDONLY) if order["cut"] else -1
-    story = STORIES[order["story"]][1]
+    configuration = order["configuration"]
+    story = _carry(configuration) if configuration else STORIES[order["story"]][1]
     spool = Directory(path)
     _SHIM.shim_arm(
         os.fsencode(order["root"]),
@@ -33,7 +41,7 @@ def _tell(order: dict, said: int) -> int:
         order["error"],
         said,
         cut,
-        0,
+        bool(configuration),
     )
     try:
         story(spool, lambda line: os.write(said, line.encode() + b"\n"))
@@ -43,8 +51,16 @@ def _tell(order: dict, said: int) -> int:
     return 0
 
 
+def _carry(configuration: str) -> Callable[[Spool, Callable[[str], object]], object]:
+    from crash.world import accounts_for, carry
+
+    accounts = accounts_for(configuration)
+    return lambda spool, say: carry(spool, accounts, say)
+
+
 def main() -> None:
     """Have a child for each order."""
+    import_module("crash.world")  # for its children: it is long to load
     for line in sys.stdin:
         order = json.loads(line)
         readable, writable = os.pipe()

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 import tempfile
 import time
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
     from crash.ledger import Found
     from crash.weak import Tree
 
-__all__ = ["KINDS", "ROOT", "Explorer", "explore", "record", "recover", "spool_of"]
+__all__ = ["KINDS", "ROOT", "Explorer", "disk_of", "explore", "record", "recover", "spool_of"]
 
 # What is in a spool, None for one that cannot be used; and what is wrong with it.
 Outcome = tuple["Mapping[str, list[Found]] | None", list[str]]
 
 ROOT = "/disk"  # what is watched; the spool is made in it by the first story
 _FOLDER = "spool"
+_ENOUGH = 100  # promises broken, after which no more are looked for
 
 
 def spool_of(disk: Disk, root: str = ROOT) -> Directory:
@@ -117,6 +119,14 @@ KINDS: dict[str, tuple[Callable[[str], Iterator[Recorder]], str, float]] = {
 }
 
 
+def disk_of(tree: Tree) -> FakeDisk:
+    """Return a disk with a tree on it."""
+    names, contents = tree
+    files = dict(names)
+    of = dict(zip(sorted({*files.values()} - {DIRECTORY}), contents, strict=True))
+    return FakeDisk(ROOT, {name: of.get(file) for name, file in files.items()}, files)
+
+
 def recover(disk: Disk) -> Outcome:
     """Start on a disk as the daemon does; return what is there, and what is wrong with it."""
     spool = spool_of(disk)
@@ -124,6 +134,9 @@ def recover(disk: Disk) -> Outcome:
     found = look(spool)
     faults = [f"{name} was moved to corrupt" for name in (moved or spool.names("corrupt"))]
     spool.close()
+    tmp = disk.open(f"{spool.path}/tmp", os.O_RDONLY)
+    faults += [f"{name} stayed in tmp" for name in disk.names(tmp)]
+    disk.close(tmp)
     return found, faults
 
 
@@ -191,6 +204,8 @@ class Explorer:
             for tree in weak.trees(self._limit):
                 self.states += 1
                 self._judge(tree, ledger, done)
+            if len(self.broken) > _ENOUGH:
+                return
 
     def _judge(self, tree: Tree, ledger: Ledger, done: list[str]) -> None:
         outcome = self._known.get(tree)
@@ -206,7 +221,7 @@ class Explorer:
         names, contents = tree
         files = dict(names)
         content_of = dict(zip(sorted({*files.values()} - {DIRECTORY}), contents, strict=True))
-        disk: Disk = FakeDisk(ROOT, {n: content_of.get(f) for n, f in files.items()}, files)
+        disk: Disk = disk_of(tree)
         is_nested = self._nested and len(self._known) % self._nested == 0
         if is_nested:
             disk = recorder = Recorder(disk, ROOT, files)
@@ -228,12 +243,9 @@ class Explorer:
         weak.begin_with(files, content_of)
         for step in trace:
             weak.step(*step)
-            for names, contents in weak.trees(16):
-                again = dict(names)
-                of = dict(zip(sorted({*again.values()} - {DIRECTORY}), contents, strict=True))
-                disk = FakeDisk(ROOT, {n: of.get(f) for n, f in again.items()}, again)
+            for tree in weak.trees(16):
                 self.states += 1
-                if _recovered(disk) != (found, []):
+                if _recovered(disk_of(tree)) != (found, []):
                     return [f"a recovery that is cut off behind {step[:2]} finds something else"]
         return []
 
@@ -248,6 +260,8 @@ def explore(kind: str, states: int, seed: int = 0) -> Explorer:
     explorer = Explorer(seed, limit=limit, stride=max(1, places * limit // states), nested=400)
     for recorder in recorders:
         explorer.explore(recorder)
+        if len(explorer.broken) > _ENOUGH:
+            break
     return explorer
 
 

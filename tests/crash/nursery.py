@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import pillarbox
 from crash.ledger import Ledger
 from crash.stories import RECIPIENTS, look
 from pillarbox.spool.directory import Directory
@@ -104,17 +105,15 @@ class Nursery:
 
     Args:
         folder: For the library; empty.
-        package: The directory that has the package ``pillarbox``; by default the one that the
-            tests have.
 
     """
 
-    def __init__(self, folder: Path, package: str = "") -> None:
+    def __init__(self, folder: Path) -> None:
         self._library = folder / "shim.so"
         compiler = compiler_path()
         command = [compiler, "-shared", "-fPIC", "-O1", "-o", self._library, _HERE / "shim.c"]
         subprocess.run(command, check=True)
-        path = [package or os.environ["PYTHONPATH"], str(_TESTS)]
+        path = [str(Path(pillarbox.__file__).parents[1]), str(_TESTS)]
         code = f"import sys; sys.path[:0] = {path!r}; from crash import driver"
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", code],
@@ -140,8 +139,21 @@ class Nursery:
         error: int = 0,
         *,
         cut: Path | None = None,
+        configuration: str = "",
     ) -> Told:
-        """Tell a story in a child; see ``shim.c`` for what is done to it."""
+        """
+        Tell a story in a child; see ``shim.c`` for what is done to it.
+
+        Args:
+            story: A name in ``STORIES``, or ``carry``.
+            spool: The directory, which is watched.
+            point: At which call, from 1.
+            action: What happens there.
+            error: The errno.
+            cut: Where the file system is mounted whose power goes.
+            configuration: The accounts' file, for ``carry``; its connections are watched too.
+
+        """
         order: dict[str, Any] = {
             "story": story,
             "spool": str(spool),
@@ -149,6 +161,7 @@ class Nursery:
             "point": point,
             "action": action,
             "error": error,
+            "configuration": configuration,
             "cut": "" if cut is None else str(cut),
         }
         assert self._process.stdin is not None

@@ -9,13 +9,15 @@ be compared with what strace saw.
 from __future__ import annotations
 
 import os
+from functools import wraps
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from crash.weak import DIRECTORY
 from pillarbox.spool.disk import Disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["KILL", "SHORT", "Killed", "Recorder"]
 
@@ -41,6 +43,7 @@ class Recorder(Disk):
 
     def __init__(self, disk: Disk, root: str, names: Mapping[str, int] | None = None) -> None:
         self._disk = disk
+        self._lock = RLock()
         self._root = root.rstrip("/")
         self._names = dict(names or {})
         self._last = max(self._names.values(), default=0)
@@ -261,3 +264,17 @@ class Recorder(Disk):
     def euid(self) -> int:
         """Pass on."""
         return self._disk.euid()
+
+
+def _alone(call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def locked(self: Recorder, *arguments: Any, **options: Any) -> Any:
+        with self._lock:
+            return call(self, *arguments, **options)
+
+    return locked
+
+
+# Several threads may use a spool; what the trace says came first did come first.
+for _name in [name for name in vars(Disk) if not name.startswith("_")]:
+    setattr(Recorder, _name, _alone(getattr(Recorder, _name)))

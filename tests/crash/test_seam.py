@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import pillarbox
 from crash.explore import ROOT, record
 from crash.fake_disk import FakeDisk
 from crash.stories import STORIES
@@ -62,7 +63,7 @@ def test_every_system_call_goes_through_the_seam(story, tmp_path):
     root, log = tmp_path / "disk", tmp_path / "log"
     root.mkdir()
     code = _PROGRAM.format(
-        path=[os.environ["PYTHONPATH"], str(_TESTS)], root=str(root), story=story
+        path=[str(Path(pillarbox.__file__).parents[1]), str(_TESTS)], root=str(root), story=story
     )
     command = ["strace", "-f", "-y", "-s", "300", "-e", "signal=none", "-o", log]
     done = subprocess.run(

@@ -8,8 +8,6 @@ repaired, and the mail goes out, once.
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 import ssl
 from contextlib import ExitStack, suppress
@@ -20,165 +18,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from certificates import Chain, make
-from peer import _GOOD, PASSWORD, USER, Puppet
+from peer import Puppet
 from pillarbox.delivery import attempt
-from pillarbox.delivery.acceptance import Accounts, Submission, make_head
-from pillarbox.delivery.clock import Clock
-from pillarbox.delivery.deliverer import Deliverer, Limits
-from pillarbox.delivery.events import Events
-from pillarbox.delivery.health import Memory as Remembered
-from pillarbox.delivery.notices import Notices
 from pillarbox.delivery.policy import BROKEN
-from pillarbox.mail.address import parse_mailbox
 from pillarbox.net.dial import dial
-from pillarbox.spool.base import FAILED, Entry, Progress
+from pillarbox.spool.base import FAILED
 from pillarbox.spool.directory import Directory
-from pillarbox.spool.disk import Disk
-from pillarbox.spool.memory import Memory
+from queue_world import DAY_S, HOUR_S, MINUTE_S, YEAR_S, FullDisk, World, repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MINUTE_S, HOUR_S, DAY_S, YEAR_S = 60.0, 3600.0, 86400.0, 365.25 * 86400.0
-CONTENT = b"Subject: alert\nFrom: cron@example.org\nTo: you@example.net\n\nThe disk is full.\n"
 TLS = {"tls": "on", "tls_starttls": "off", "tls_host_override": "good.example"}
 STARTTLS = {"tls": "on", "tls_starttls": "on"}
 GOOD = Chain("a good one")
-
-
-class HandClock(Clock):
-    """Two clocks that are moved by hand, the calendar also by years."""
-
-    def __init__(self) -> None:
-        self.now_s = 50_000.0
-        self.calendar_s = 1.8e9
-
-    def epoch_s(self) -> float:
-        """Return what the calendar says."""
-        return self.now_s + self.calendar_s
-
-    def elapsed_s(self) -> float:
-        """Return what nobody can set."""
-        return self.now_s
-
-
-class FullDisk(Disk):
-    """A disk on which nothing can be written in place while ``is_full``."""
-
-    is_full = False
-
-    def pwrite(self, fd: int, data: bytes | memoryview, offset: int) -> int:
-        """Write, or have no room."""
-        if self.is_full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return super().pwrite(fd, data, offset)
-
-
-class World:
-    """A machine with an account, a server that it sends to, and a queue."""
-
-    def __init__(self, folder, *, puppet: Puppet, spool=None, **settings: object) -> None:
-        self.folder = folder
-        self.puppet = puppet
-        self.clock = HandClock()
-        self.spool = spool if spool is not None else Memory()
-        self.spool.open()
-        self.lines: list[str] = []
-        self.alarms: list[str] = []
-        self.settings = {
-            "host": "127.0.0.1",
-            "port": puppet.port,
-            "from": "me@example.org",
-            "auth": "plain",
-            "user": USER,
-            "password": f'"{PASSWORD}"',
-            "tls": "off",
-            "timeout": 2,
-        } | settings
-        self.write_settings()
-        self.start()
-
-    def write_settings(self, **settings: object) -> None:
-        """Write the account down."""
-        self.settings |= settings
-        path = self.folder / "msmtprc"
-        path.write_text(
-            "account default\n" + "".join(f"{k} {v}\n" for k, v in self.settings.items())
-        )
-        path.chmod(0o600)
-
-    def start(self) -> None:
-        """Have a process begin, as after a restart."""
-        accounts = Accounts({}, system_file=str(self.folder / "msmtprc"))
-        accounts.load()
-        self.accounts = accounts
-        self.deliverer = Deliverer(
-            self.spool,
-            accounts,
-            Events(self.lines.append, environment={}),
-            Notices("host.example.org"),
-            limits=Limits(idle_s=0.0, scan_interval_s=1800.0),
-            clock=self.clock,
-            memory=Remembered(str(self.folder)),
-            alarm=lambda subject, text: self.alarms.append(f"{subject}: {text}"),
-            chance=lambda: 0.0,
-        )
-        self.deliverer.load()
-
-    def put(self, *to: str, sender: str = "me@example.org", content: bytes = CONTENT) -> str:
-        """Accept a mail."""
-        recipients = tuple(map(parse_mailbox, to or ("you@example.net",)))
-        head = make_head(
-            Submission(recipients, sender=parse_mailbox(sender)),
-            self.accounts,
-            hostname="host.example.org",
-            epoch_s=self.clock.epoch_s(),
-        )
-        draft = self.spool.begin(head)
-        draft.write(content)
-        draft.commit()
-        entry = Entry(head, Progress(b"P" * len(head.envelope.forward_paths)), len(content))
-        self.deliverer.accepted(entry)
-        return head.id
-
-    def run(self, seconds: float) -> None:
-        """Let time go by: what is due is done, and then the clocks move to what is due next."""
-        end_s = self.clock.now_s + seconds
-        while True:
-            wait_s = self._do_what_is_due()
-            if self.clock.now_s + wait_s > end_s:
-                self.clock.now_s = end_s
-                return
-            self.clock.now_s += wait_s
-
-    def _do_what_is_due(self) -> float:
-        deliverer = self.deliverer
-        while True:
-            deliverer._do_chores()
-            wait_s = deliverer._start_workers()
-            threads = [each for each in deliverer._threads if each.is_alive()]
-            for thread in threads:
-                thread.join(20)
-                assert not thread.is_alive(), "a worker hangs"
-            deliverer._threads.clear()
-            if not threads:
-                return max(wait_s, 1.0)
-
-    @property
-    def arrived(self) -> list[bytes]:
-        """The mails that the server took, notices not among them."""
-        heads = ((each.partition(b"\r\n\r\n")[0], each) for each in self.puppet.contents)
-        return [each for head, each in heads if b"\r\nSubject: alert" in b"\r\n" + head]
-
-    @property
-    def notices(self) -> list[Entry]:
-        """The notices that wait."""
-        return [each for each in self.spool.scan() if each.head.origin.door == "notice"]
-
-    @property
-    def logins(self) -> int:
-        """How often the server was shown a password."""
-        return sum(line.startswith("AUTH") for line in self.puppet.commands)
 
 
 class TlsPuppet(Puppet):
@@ -322,12 +175,6 @@ def check_kept(world: World, ids: list[str], fault: Fault) -> None:
     health = world.deliverer._traffic.known_health("default")
     assert (health.breaker.kind if health is not None else "") == fault.kind
     assert len(world.alarms) == int(health is not None and health.breaker.kind in TOLD)
-
-
-def repair(puppet: Puppet) -> None:
-    """Have a server say what it should, and forget what came before."""
-    puppet.replies = dict(_GOOD)
-    puppet.contents.clear()
 
 
 def check_gone(world: World, ids: list[str]) -> None:
@@ -563,7 +410,7 @@ def test_only_refused_recipients_fail(tmp_path, stack):
     assert world.spool.read(entry_id).progress.statuses == b"DFP"
     assert len(world.arrived) == 1
     commands = [line for line in puppet.commands if line.startswith("RCPT")]
-    puppet.replies = dict(_GOOD)
+    repair(puppet, forgets=False)
     world.run(HOUR_S)
     later = [line for line in puppet.commands if line.startswith("RCPT")][len(commands) :]
     assert later == ["RCPT TO:<slow@example.net>"]

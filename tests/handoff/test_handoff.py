@@ -113,6 +113,30 @@ def test_nothing_is_said_to_the_service_before_the_mail_is_there(path, porter):
     assert seen == [0, 0]
 
 
+def test_a_pipe_that_says_nothing_for_long_keeps_its_connection(path, porter, monkeypatch):
+    """A job that cron runs prints much, works for an hour, and prints its last line."""
+    answers = [True, False, False, True, True]
+    monkeypatch.setattr(handoff, "_has_input", lambda _: answers.pop(0))
+    said = []
+    monkeypatch.setattr(
+        talk.Talk,
+        "write",
+        lambda self, data, write=talk.Talk.write: (said.append(data[:8]), write(self, data)),
+    )
+    content = b"x" * (2 * PIECE + 5)
+    give(path, content=content)
+    assert bytes(porter.mails[0].content) == content
+    assert said[1:] == [
+        b"BDAT 655",
+        b"BDAT 655",
+        b"BDAT 0\r\n",
+        b"BDAT 0\r\n",
+        b"BDAT 5\r\n",
+        b"BDAT 0 L",
+    ]
+    assert answers == []
+
+
 # What a call asks, and what the service reads: sender, its wishes, and RET, ENVID, NOTIFY.
 ENVELOPES = [
     (Call(TO), None, {"XOWN": ""}, ("", "", "")),

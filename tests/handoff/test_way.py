@@ -1,6 +1,7 @@
 """Which way a call goes: the one rule, as a table, and what it looks at."""
 
 import os
+import sys
 
 import pytest
 
@@ -113,3 +114,57 @@ def test_the_socket_is_the_one_that_is_there_or_the_one_that_is_named(tmp_path, 
 def test_a_path_that_cannot_be_is_not_there(name):
     """Nor does it stop the command."""
     assert not has_own_configuration({b"HOME": name.encode()})
+
+
+@pytest.fixture
+def handed(monkeypatch, tmp_path):
+    """Return what ``start`` hands over, in an environment where it does."""
+    calls = []
+    monkeypatch.setattr(handoff, "hand_over", lambda call, path: calls.append((call, path)))
+    monkeypatch.setattr(handoff.posix, "_exit", lambda _: None)
+    environment = {b"HOME": os.fsencode(tmp_path), b"PILLARBOX_SOCKET": b"/socket"}
+    monkeypatch.setattr(handoff.posix, "environ", environment)
+    monkeypatch.setattr(sys, "argv", ["/usr/sbin/sendmail", "me@x.example"])
+    return calls
+
+
+def test_a_plain_call_is_handed_over_at_once(handed):
+    """The quick road, from argv to the socket."""
+    assert handoff.start() is None
+    ((call, path),) = handed
+    assert (call.recipients, path) == (["me@x.example"], "/socket")
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_a_closed_stream_takes_the_whole_road(handed, monkeypatch, name):
+    """What the quick road opens would be taken for it."""
+    monkeypatch.setattr(sys, name, None)
+    assert handoff.start() is None
+    assert handed == []
+
+
+def test_posix_order_takes_the_whole_road(handed, monkeypatch):
+    """POSIXLY_CORRECT reads another command line in the same words."""
+    monkeypatch.setitem(handoff.posix.environ, b"POSIXLY_CORRECT", b"")
+    assert handoff.start() is None
+    assert handed == []
+
+
+@pytest.mark.parametrize("name", ["mailq", "newaliases", "pillarbox", "sendmail.real", ""])
+def test_another_name_takes_the_whole_road(handed, monkeypatch, name):
+    """Only what is called sendmail or msmtp has their options."""
+    monkeypatch.setattr(sys, "argv", [f"/usr/bin/{name}", "me@x.example"])
+    assert handoff.start() is None
+    assert handed == []
+
+
+def test_a_failure_is_given_back_and_never_raised(handed, monkeypatch):
+    """``cli.main.run`` says what it was; a bug of ours too is said there."""
+    fault = ZeroDivisionError()
+
+    def fails(*_):
+        raise fault
+
+    monkeypatch.setattr(handoff, "hand_over", fails)
+    assert handoff.start() is fault
+    assert handed == []

@@ -307,6 +307,15 @@ def test_who_has_no_patterns_may_use_every_sender(gate, uid):
     assert gate.judge_sender(uid, parse_mailbox("a@example.org")) is None
 
 
+@pytest.mark.parametrize(
+    ("uid", "asked", "given"),
+    [(JOE, 9, 3), (JOE, 4, 3), (JOE, 3, 3), (JOE, -9, -9), (ROOT, 9, 9), (ROOT, -1, -1)],
+)
+def test_nobody_but_root_calls_a_mail_urgent(gate, uid, asked, given):
+    """Attack L11: else one user would use up the budget that is kept for alerts."""
+    assert gate.priority(uid, asked) == given
+
+
 def test_without_rules_nobody_is_looked_up(gate):
     """The user database of some hosts is a server that is down."""
     assert gate.judge_sender(JOE, parse_mailbox("a@example.org")) is None

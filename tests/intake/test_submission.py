@@ -475,6 +475,46 @@ def test_the_gate_is_asked_for_each_mail_and_each_connection():
     assert running.faults == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize(
+    ("wishes", "sender", "expected"),
+    [
+        ("XOWN", "", "250 2.0.0 "),
+        ("XACCOUNT=work XOWN", "", "550 5.7.1 "),
+        ("XACCOUNT=work", "me@example.org", "250 2.0.0 "),
+        ("XACCOUNT=strict", "me@example.org", "550 5.7.1 "),
+        ("XACCOUNT=work", "", "250 2.0.0 "),
+        ("XACCOUNT=default", "me@example.org", "250 2.0.0 "),
+    ],
+)
+def test_naming_an_account_is_no_way_to_its_sender(wishes, sender, expected):
+    """Attack L6: who may send as one address does not get another by the account's name."""
+    settings = {"senders": {str(STRANGER): ["me@example.org"]}}
+    accounts = f"{ACCOUNTS}\naccount strict : work\nallow_from_override off\n"
+    running = Door(settings=settings, accounts=accounts)
+    with running, Client(running.path, is_stranger=True) as client:
+        (said,) = client.hand_over(MAIL, sender=sender, wishes=wishes)
+        assert said.startswith(expected)
+        assert len(running.entries()) == expected.startswith("250")
+    assert running.faults == []
+
+
+def test_a_caller_who_does_not_read_is_let_go(door):
+    """Attack L15: what he does not take would keep his connection for ever."""
+    with Client(door.path) as client:
+        client.begin("a@x.example")
+        client.sock.settimeout(0.2)
+        flood = b"RCPT TO:<a@x.example>\r\n" * 1_000_000
+        with pytest.raises(TimeoutError):
+            client.sock.sendall(flood)
+        before = len(os.listdir("/proc/self/fd"))
+        door.close()
+        door.turn()
+        # The listening socket is closed too.
+        assert len(os.listdir("/proc/self/fd")) == before - 2
+    assert door.desk.admission._connections == {}
+
+
 def test_a_connection_is_given_back_however_it_ends(door):
     """Attack L15: else twenty killed callers would be the last ones."""
     for cut in _CUTS:

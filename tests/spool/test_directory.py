@@ -439,6 +439,33 @@ def test_nothing_in_corrupt_is_ever_overwritten(spool):
             assert file.read() == str(number)
 
 
+@pytest.mark.parametrize("kind", ["rename", "fsync"])
+def test_what_is_damaged_and_cannot_be_moved_is_told_of(spool, disk, kind):
+    """A read-only disk changes nothing: the entry is not sent, and the others are read."""
+    good, bad = put(spool), put(spool)
+    spoil(f"{spool.path}/queue/{bad.id}", 50)
+    disk.kind, disk.number, disk.at = kind, 0, 1
+    with pytest.raises(CorruptEntryError):
+        spool.claim(bad.id)
+    assert ["cannot be moved away" in text for text in spool.warnings] == [True]
+    assert [entry.head for entry in spool.scan()] == [good]
+
+
+def test_an_entry_that_goes_while_it_is_looked_at_is_not_there(spool, disk):
+    """What another thread removed meanwhile, damaged or not, is an entry that there is none of."""
+    names = [put(spool).id for _ in range(3)]
+    listing = spool.scan()
+    next(listing)
+    for name in names:
+        spool.remove(name)
+    assert list(listing) == []
+    with open(f"{spool.path}/queue/odd name", "w") as file:
+        file.write("x")
+    disk.kind, disk.number, disk.at, disk.error = "rename", 0, 1, 2
+    assert list(spool.scan()) == []
+    assert spool.warnings == []
+
+
 def test_looks_into_corrupt_without_moving_anything(spool):
     """Scanning what was put aside yields what can be read of it, again and again."""
     head = put(spool)

@@ -24,6 +24,8 @@ def test_short_calls_are_gone_on_with(tmp_path, most):
     pwrite_all(disk, fd, DATA[::-1], 100)
     assert (tmp_path / "f").read_bytes() == DATA[:100] + DATA[::-1]
     assert pread_all(disk, fd, 1280, 100) == DATA[::-1]
+    os.lseek(fd, 100, os.SEEK_SET)
+    assert disk.read(fd, 1280) == DATA[::-1]
     assert pread_all(disk, fd, 2000, 1370) == DATA[::-1][1270:]
     disk.close(fd)
 
@@ -114,6 +116,13 @@ def test_a_listing_that_is_given_up_leaves_nothing_open(tmp_path):
     listing.close()
     assert disk.open_fds == {fd}
     disk.close(fd)
+
+
+def test_tells_what_is_mounted(monkeypatch):
+    """The kernel's table, or nothing where there is none."""
+    assert " - " in Disk().mounts()
+    monkeypatch.setattr("pillarbox.spool.disk._MOUNTS", "/nonexistent")
+    assert Disk().mounts() == ""
 
 
 def test_nothing_else_in_the_room_calls_the_system():

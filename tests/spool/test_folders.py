@@ -128,7 +128,7 @@ def test_a_directory_that_others_can_write_is_refused(made, name, mode):
     os.chmod(f"{made}/{name}", mode)
     error = refusal(made)
     assert "can be written by others" in str(error)
-    assert error.advice.startswith(f"chmod 0700 {made}")
+    assert error.advice.startswith(f"run: chmod 0700 {made}")
 
 
 @pytest.mark.parametrize("part", ["draft", "submit", "deliver"])
@@ -137,7 +137,7 @@ def test_a_spool_below_a_world_writable_directory_is_refused(tmp_path, part):
     os.mkdir(tmp_path / "open")
     os.chmod(tmp_path / "open", 0o777)  # noqa: S103 (the fault that is looked for)
     error = refusal(str(tmp_path / "open" / "spool"), part=part)
-    assert error.advice == f"chmod o-w {tmp_path}/open"
+    assert error.advice == f"run: chmod o-w {tmp_path}/open"
     os.chmod(tmp_path / "open", 0o1777)  # noqa: S103 (as /tmp has it)
     spool = Directory(str(tmp_path / "open" / "spool"), part=part)
     spool.open()
@@ -206,6 +206,34 @@ def test_a_file_system_without_directory_fsync_is_told_of(path, code):
     put(spool)
     assert sum("cannot fsync a directory" in text for text in spool.warnings) == 1
     assert len(spool.names()) == 2
+    spool.close()
+
+
+def test_two_processes_may_make_the_same_spool(path):
+    """Who finds that another made a directory an instant before goes on with it."""
+
+    class Overtaken(Disk):
+        def mkdir(self, name, *, dir_fd=None):
+            super().mkdir(name, dir_fd=dir_fd)
+            super().mkdir(name, dir_fd=dir_fd)
+
+    spool = Directory(path, disk=Overtaken())
+    spool.open()
+    put(spool)
+    spool.close()
+
+
+def test_a_parent_that_may_not_be_read_is_passed_by(path):
+    """Who may go through a directory and not read it leaves its fsync to who made it."""
+
+    class Closed(Disk):
+        def open(self, name, flags, *, dir_fd=None):
+            if name == os.path.dirname(os.path.dirname(path)):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return super().open(name, flags, dir_fd=dir_fd)
+
+    spool = Directory(path, disk=Closed())
+    spool.open()
     spool.close()
 
 

@@ -153,6 +153,15 @@ def test_a_symlink_planted_in_tmp_goes_and_its_target_stays(path, tmp_path):
     assert (tmp_path / "victim").read_text() == "precious"
 
 
+def test_what_its_writer_took_away_meanwhile_is_no_garbage(path):
+    """A draft that is committed or discarded while another process tidies up is passed over."""
+    with open(f"{path}/{TMP}/a", "w") as file:
+        file.write("x")
+    spool = opened(path, disk=FaultyDisk(at=1, error=errno.ENOENT, kind="unlink"))
+    assert spool.warnings == []
+    spool.close()
+
+
 def test_what_cannot_be_tidied_away_is_told_of(path):
     """A directory in ``tmp`` stops nothing."""
     os.mkdir(f"{path}/{TMP}/sub")

@@ -17,7 +17,6 @@ from pillarbox.errors import (
     EntryNotFoundError,
     NetworkError,
     PillarboxError,
-    SpoolError,
 )
 from pillarbox.handoff import WAIT, Call, hand_over
 from pillarbox.mail.reply import printable
@@ -111,7 +110,8 @@ def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accou
     """Put the mail into the user's spool; it is there, durably, when this returns."""
     from time import time
 
-    from pillarbox.delivery.acceptance import Accounts, Submission, make_head
+    from pillarbox.delivery.acceptance import Submission, make_head
+    from pillarbox.delivery.assembly import hostname_of, make_accounts
     from pillarbox.spool.base import Origin
     from pillarbox.spool.directory import Directory
 
@@ -131,9 +131,8 @@ def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accou
         notify=_setting(request, "dsn_notify") or "",
         origin=Origin(os.getuid(), os.getgid(), os.getpid(), door="own"),
     )
-    accounts = Accounts(os.environ, user_file=service.accounts_file or None, is_user=True)
-    accounts.load()
-    head = make_head(submission, accounts, hostname=_hostname(service), epoch_s=time())
+    accounts = make_accounts(service, os.environ, is_user=True)
+    head = make_head(submission, accounts, hostname=hostname_of(service), epoch_s=time())
     spool = Directory(service.spool, part="draft")
     spool.open()
     try:
@@ -150,31 +149,40 @@ def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accou
 
 
 def _try_at_once(service: Service, accounts: Accounts, head: Head) -> None:
-    """Deliver what can be delivered now, and say so where the new mail could not."""
-    from pillarbox.delivery.assembly import make_deliverer
+    """
+    Deliver what can be delivered now, and say so where the new mail could not.
+
+    Never raises: the mail is kept, and whoever heard otherwise would send it once more.
+    """
+    try:
+        _deliver(service, accounts, head)
+    except PillarboxError as exc:  # somebody else is at it, as a rule
+        _tell_kept(head, exc.sentence)
+    except KeyboardInterrupt:
+        _tell_kept(head, say("interrupted"))
+    except Exception as exc:  # noqa: BLE001 (see above)
+        _tell_kept(head, say("internal error: {kind}", kind=type(exc).__name__))
+
+
+def _deliver(service: Service, accounts: Accounts, head: Head) -> None:
+    from pillarbox.delivery.assembly import hostname_of, make_deliverer
     from pillarbox.delivery.events import Events
     from pillarbox.spool.directory import Directory
 
     spool = Directory(service.spool, part="deliver")
-    try:
-        spool.open()
-    except SpoolError:
-        _tell_kept(head, say("somebody else is sending the queue"))
-        return
+    spool.open()
     try:
         deliverer = make_deliverer(
             spool,
             accounts,
             lambda: service,
-            hostname=_hostname(service),
+            hostname=hostname_of(service),
             events=Events(_write_nothing),
         )
         result = deliverer.wait_for(head.id)
         deliverer.load()
         deliverer.flush_once()
         _tell_result(spool, head, result.result(0).statuses if result.done() else ())
-    except PillarboxError as exc:
-        _tell_kept(head, exc.sentence)
     finally:
         spool.close()
 
@@ -202,10 +210,6 @@ def _shown(trouble: Trouble) -> str:
 def _tell_kept(head: Head, reason: str) -> None:
     text = say("kept in the queue as {id}: {reason}", id=head.id, reason=reason)
     tell(program_name(), printable(spoken(text)))
-
-
-def _hostname(service: Service) -> str:
-    return service.hostname or os.uname().nodename
 
 
 def _write_nothing(_: str) -> None:

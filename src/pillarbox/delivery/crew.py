@@ -35,6 +35,7 @@ class Crew:
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._room = threading.Semaphore(_MAX_WAITING)
         self._lock = threading.Lock()
+        self._waiting = threading.Lock()
         self._threads = 0
 
     def do(self, work: Callable[[], None]) -> None:
@@ -46,10 +47,11 @@ class Crew:
 
     def wait(self) -> None:
         """Return when all that was given before is done. Blocks."""
-        for _ in range(_MAX_WAITING):
-            self._room.acquire()
-        for _ in range(_MAX_WAITING):
-            self._room.release()
+        with self._waiting:  # two who share the room between them would wait for ever
+            for _ in range(_MAX_WAITING):
+                self._room.acquire()
+            for _ in range(_MAX_WAITING):
+                self._room.release()
 
     def _start_one(self) -> None:
         with self._lock:

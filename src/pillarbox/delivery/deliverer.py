@@ -17,8 +17,8 @@ import threading
 from time import monotonic
 
 from pillarbox.delivery.carrier import AccountState, Carrier
-from pillarbox.delivery.events import CRITICAL, ERROR
-from pillarbox.delivery.traffic import LATER_S, Limits, Traffic
+from pillarbox.delivery.events import ERROR
+from pillarbox.delivery.traffic import LATER_S, URGENT, Limits, Traffic
 from pillarbox.delivery.upkeep import AGES_S, Upkeep
 from pillarbox.delivery.worker import Worker
 from pillarbox.text import say
@@ -121,6 +121,17 @@ class Deliverer(Carrier):
         now = self._clock.elapsed_s()
         self._next_scan_s = now + self.limits.scan_interval_s
         self._next_ages_s = now + AGES_S
+        for state in self.accounts():
+            if state.is_open:
+                self._traffic.events.event(
+                    WARNING,
+                    "account_paused",
+                    account=state.name,
+                    kind=state.kind,
+                    waiting=state.waiting,
+                    next_s=max(0, round(state.next_try_s - self._clock.epoch_s())),
+                    reason=state.reason,
+                )
         return found
 
     def start(self) -> None:
@@ -305,25 +316,12 @@ class Deliverer(Carrier):
         self, target: Callable[..., None], name: str, *args: Health
     ) -> threading.Thread:
         thread = threading.Thread(
-            target=self._guard, args=(target, *args), name=f"pillarbox {name}", daemon=True
+            target=self._traffic.guard, args=(target, *args), name=f"pillarbox {name}", daemon=True
         )
         self._threads = [each for each in self._threads if each.is_alive()]
         self._threads.append(thread)
         thread.start()
         return thread
-
-    def _guard(self, target: Callable[..., None], *args: Health) -> None:
-        """Run a thread; a fault of ours ends in one line and not in a traceback."""
-        try:
-            target(*args)
-        except Exception as exc:  # noqa: BLE001 (the last resort of a thread)
-            trace = exc.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            place = ""
-            if trace is not None:
-                place = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
-            self._traffic.events.event(CRITICAL, "fault", kind=type(exc).__name__, place=place)
 
     def _dispatch(self) -> None:
         """Start workers where there is something to do, until we are stopped."""
@@ -358,8 +356,9 @@ class Deliverer(Carrier):
             if health is None:
                 self._park(name)
             elif due is not None and not health.idle:
-                # Whether it may use the reserve is looked at for the very mail that is taken.
-                wait = max(due - now, health.wait_s(is_urgent=True))
+                first = self.queue.first(name, now)
+                is_urgent = first is not None and first.priority >= URGENT
+                wait = max(due - now, health.wait_s(is_urgent=is_urgent))
                 if wait > 0:
                     soonest = min(soonest, wait)
                 elif health.workers < health.max_workers(self.limits.connections):

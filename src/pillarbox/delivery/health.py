@@ -97,6 +97,7 @@ class Health:
         self.workers = 0
         self.idle = 0
         self.trouble: Trouble | None = None
+        self._saving = threading.Lock()
         self._memory = memory
         self._clock = clock
         record = memory.load(account.name)
@@ -129,6 +130,11 @@ class Health:
             now = self._clock.elapsed_s()
             return max(self.breaker.wait_s(now), self.budget.wait_s(now, is_urgent=is_urgent))
 
+    def may_try(self) -> bool:
+        """Tell whether the account may be tried now, whatever is left of its budget."""
+        with self.lock:
+            return self.breaker.may_try(self._clock.elapsed_s())
+
     def max_workers(self, limit: int) -> int:
         """Return how many connections it may have at a time, of so many that are allowed."""
         with self.lock:
@@ -137,10 +143,12 @@ class Health:
 
     def save(self) -> None:
         """Write down what must outlive a restart. Fsyncs."""
-        with self.lock:
-            now = self._clock.elapsed_s()
-            record = {"breaker": self.breaker.record(now), "budget": self.budget.record(now)}
-        self._memory.save(self.account.name, record)
+        # One at a time, from the record to the disk: what is older must not come later.
+        with self._saving:
+            with self.lock:
+                now = self._clock.elapsed_s()
+                record = {"breaker": self.breaker.record(now), "budget": self.budget.record(now)}
+            self._memory.save(self.account.name, record)
 
 
 def _mark(account: Account) -> str:

@@ -12,6 +12,8 @@ because the connection, this process or the machine ended, then it may have arri
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pillarbox.delivery.attempt import Mail
 from pillarbox.delivery.outgoing import Stamp, outgoing_mails, with_allowed_sender
 from pillarbox.errors import DataError, PillarboxError
@@ -205,6 +207,8 @@ def with_settings(account: Account, settings: dict[str, str]) -> Account:
 
     changed = account.copy()
     for name, value in settings.items():
-        field = FIELD_BY_NAME[name]
-        changed.set(field, field.parse(value), "")
+        # They were checked when the mail came; another version of us may know other ones.
+        with suppress(KeyError, ValueError):
+            field = FIELD_BY_NAME[name]
+            changed.set(field, field.parse(value), "")
     return changed

@@ -94,8 +94,8 @@ class Lane:
         """Have an item wait for its time."""
         heappush(self._later, (item.due_s, number, item))
 
-    def take(self, now_s: float, number: count[int]) -> Item | None:
-        """Return the item that is to go first, if one is due."""
+    def first(self, now_s: float, number: count[int]) -> Item | None:
+        """Return the item that is to go first, if one is due; it stays."""
         while self._later and self._later[0][0] <= now_s:
             due_s, _, item = heappop(self._later)
             if self._is_current(item, due_s):
@@ -103,7 +103,11 @@ class Lane:
                 rank = -item.priority if item.priority > 3 else 0
                 heappush(self._ready, (rank, item.accepted_s, next(number), due_s, item))
         self._drop_stale()
-        return heappop(self._ready)[-1] if self._ready else None
+        return self._ready[0][-1] if self._ready else None
+
+    def take(self, now_s: float, number: count[int]) -> Item | None:
+        """Return the item that is to go first, if one is due."""
+        return heappop(self._ready)[-1] if self.first(now_s, number) is not None else None
 
     def due_s(self) -> float | None:
         """Return when the next item is due; in the past perhaps; None: there is none."""
@@ -169,6 +173,12 @@ class Queue:
             share[1] += item.size_bytes
             self.changed.notify_all()
         return True
+
+    def first(self, lane: str, now_s: float) -> Item | None:
+        """Return the item of a lane that is to go first, if one is due; it stays where it is."""
+        with self.changed:
+            found = self._lanes.get(lane)
+            return found.first(now_s, self._number) if found is not None else None
 
     def take(self, lane: str, now_s: float) -> Item | None:
         """Hand out the item of a lane that is to go first, if one is due; it is busy then."""

@@ -81,6 +81,7 @@ class View:
         self.uid = uid
         self.may_all = may_all
         self._clock = clock
+        self._paused: dict[str, str] | None = None
 
     def shows(self, entry: Entry) -> bool:
         """Return whether an entry exists for the caller; that of nobody (-1) is not nobody's."""
@@ -88,7 +89,19 @@ class View:
 
     def row(self, entry: Entry, state: str) -> dict[str, Any]:
         """Return what a listing says of an entry."""
-        return entry_row(entry, state, epoch_s=self._clock.epoch_s(), carrier=self.carrier)
+        return entry_row(
+            entry,
+            state,
+            epoch_s=self._clock.epoch_s(),
+            carrier=self.carrier,
+            account_reason=self._account_reason(entry.head.account) if state == QUEUE else "",
+        )
+
+    def _account_reason(self, name: str) -> str:
+        if self._paused is None:
+            states = self.carrier.accounts()
+            self._paused = {each.name: each.reason for each in states if each.is_open}
+        return self._paused.get(name, "")
 
     def entries(self, state: str) -> Iterator[Entry]:
         """Yield what the caller sees of a state, the oldest first, one at a time in memory."""

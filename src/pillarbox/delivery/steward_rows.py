@@ -44,8 +44,20 @@ STATUS_WORDS = {PENDING: "pending", DELIVERED: "delivered", BOUNCED: "bounced"}
 _PIECE = 45 << 10
 
 
-def entry_row(entry: Entry, state: str, *, epoch_s: float, carrier: Carrier) -> Row:
-    """Return what a listing says of an entry."""
+def entry_row(
+    entry: Entry, state: str, *, epoch_s: float, carrier: Carrier, account_reason: str = ""
+) -> Row:
+    """
+    Return what a listing says of an entry.
+
+    Args:
+        entry: The entry.
+        state: Where it is.
+        epoch_s: Now, in seconds since the epoch.
+        carrier: Who delivers it.
+        account_reason: Why its account is paused: it waits for that, whatever it waited for before.
+
+    """
     head, progress = entry.head, entry.progress
     envelope = head.envelope
     reverse_path = envelope.reverse_path
@@ -65,7 +77,7 @@ def entry_row(entry: Entry, state: str, *, epoch_s: float, carrier: Carrier) -> 
         "attempts": progress.attempts,
         "last_attempt_s": progress.last_attempt_s or None,
         "next_attempt_s": carrier.next_attempt_s(head.id),
-        "reason": progress.reason,
+        "reason": account_reason or progress.reason,
         "is_in_doubt": progress.is_in_doubt,
         "uid": head.origin.uid,
     }

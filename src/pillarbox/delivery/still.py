@@ -35,11 +35,13 @@ class StillCarrier(Carrier):
         self._spool = spool
         self._memory = memory
         self._clock = clock
+        self._waiting: Counter[str] | None = None
 
     def accounts(self) -> list[AccountState]:
-        """Return how the accounts were doing that mail waits for. Reads the whole spool."""
-        waiting = Counter(entry.head.account for entry in self._spool.scan())
-        return [self._state(name, count) for name, count in sorted(waiting.items())]
+        """Return how the accounts were doing that mail waited for when this was asked first."""
+        if self._waiting is None:
+            self._waiting = Counter(entry.head.account for entry in self._spool.scan())
+        return [self._state(name, count) for name, count in sorted(self._waiting.items())]
 
     def _state(self, name: str, count: int) -> AccountState:
         record = self._memory.load(name).get("breaker")

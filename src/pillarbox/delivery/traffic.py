@@ -20,8 +20,14 @@ from pillarbox.delivery.job import Job
 from pillarbox.delivery.queue import Item, Queue
 from pillarbox.delivery.recorder import Recorder, Session, Unrecorded, shown_reason
 from pillarbox.delivery.waiters import Waiters, keep
-from pillarbox.errors import CorruptEntryError, EntryNotFoundError, PillarboxError, SpoolError
-from pillarbox.mail.status import deferred
+from pillarbox.errors import (
+    EX_TEMPFAIL,
+    CorruptEntryError,
+    EntryNotFoundError,
+    PillarboxError,
+    SpoolError,
+)
+from pillarbox.mail.status import Trouble, deferred
 from pillarbox.spool.base import BOUNCED, FAILED, QUEUE
 from pillarbox.text import say
 from pillarbox.value import Value
@@ -35,14 +41,14 @@ if TYPE_CHECKING:
     from pillarbox.delivery.events import Events
     from pillarbox.delivery.notices import Notices
     from pillarbox.delivery.waiters import Result
-    from pillarbox.mail.status import Trouble
     from pillarbox.spool.base import Entry, Progress, Spool
 
-__all__ = ["LATER_S", "URGENT", "Limits", "Traffic"]
+__all__ = ["FAULT_S", "LATER_S", "URGENT", "Limits", "Traffic"]
 
 URGENT = 4  # from this priority on a mail may use an account's reserve
 _RECORDERS = 8  # threads that wait for the disk: a flush takes long, and many take not longer
 LATER_S = 60.0  # until what the spool did not take is tried again
+FAULT_S = 1800.0  # until what met a fault of ours is tried again
 
 
 class Limits(Value):
@@ -272,9 +278,27 @@ class Traffic:
         item = Item(entry, due_s=now + self._remaining_s(progress), watched_s=now)
         item.lane = self.lane_for(item.account)
         health = self.health(item.lane)
-        if health is not None and health.trouble is not None and health.wait_s() > 0:
-            self.answer_waiters(item.id, health.trouble)
-        return self.queue.add(item)
+        is_new = self.queue.add(item)
+        why = self._why_it_waits(health, is_urgent=item.priority >= URGENT)
+        if why is not None:
+            self.answer_waiters(item.id, why)
+        return is_new
+
+    def _why_it_waits(self, health: Health | None, *, is_urgent: bool) -> Trouble | None:
+        """Return why a new mail cannot be sent at once; None: it can."""
+        if health is None:
+            problem: str = say("its account is not in the configuration any more")
+        elif self.suspended:
+            problem = self.suspended
+        elif not health.may_try():
+            if health.trouble is not None:
+                return health.trouble
+            problem = health.breaker.reason or say("its account is paused")
+        elif health.wait_s(is_urgent=is_urgent) > 0:
+            problem = say("its account has sent as much as its limits allow for now")
+        else:
+            return None
+        return Trouble(scope="account", stage="connect", problem=problem, exit_code=EX_TEMPFAIL)
 
     def _add(self, entry: Entry) -> None:
         self.take_in(entry)
@@ -361,7 +385,7 @@ class Traffic:
             ending.tell(is_kept=True)
         else:
             if progress.is_final and BOUNCED not in progress.statuses:
-                self._recorders.do(lambda: self._complete(ending, progress))
+                self._recorders.do(lambda: self.guard(self._complete, ending, progress))
             else:
                 self._complete(ending, progress)
 
@@ -384,6 +408,19 @@ class Traffic:
         else:
             self.queue.give_back(item, item.watched_s + delay)
         ending.tell(is_kept=not is_gone)
+
+    def guard(self, target: Callable[..., None], *args: object) -> None:
+        """Do something in a thread; a fault of ours ends in one line and not in a traceback."""
+        try:
+            target(*args)
+        except Exception as exc:  # noqa: BLE001 (the last resort of a thread)
+            trace = exc.__traceback__
+            while trace is not None and trace.tb_next is not None:
+                trace = trace.tb_next
+            place = ""
+            if trace is not None:
+                place = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+            self.events.event(CRITICAL, "fault", kind=type(exc).__name__, place=place)
 
     def settle(self) -> None:
         """Wait until all is written down, durably as far as it can be. Blocks and fsyncs."""

@@ -17,7 +17,7 @@ from pillarbox.delivery import policy
 from pillarbox.delivery.events import NOTICE
 from pillarbox.delivery.recorder import Session
 from pillarbox.delivery.submit import connect_for, hints_for
-from pillarbox.delivery.traffic import URGENT
+from pillarbox.delivery.traffic import FAULT_S, URGENT
 from pillarbox.errors import PillarboxError, SpoolError
 from pillarbox.mail.address import parse_mailbox
 from pillarbox.mail.status import DEFERRED, Trouble, deferred
@@ -75,6 +75,7 @@ class Worker:
         self._name = health.account.name
         self._lingers = lingers
         self._way: _Way | None = None
+        self._out: dict[str, Item] = {}  # taken, and not come to an end
 
     def serve(self) -> None:
         """Send what is due, until there is no use in waiting for more. Blocks."""
@@ -87,8 +88,19 @@ class Worker:
                     return
                 self._way = way
                 self._send(way, item)
+        except Exception:
+            # A fault of ours: what we had waits for a while, and the rest is another worker's.
+            self._put_off()
+            raise
         finally:
             self._close()
+
+    def _put_off(self) -> None:
+        later_s = self._clock.elapsed_s() + FAULT_S
+        for job in self._way.open_jobs if self._way is not None else ():
+            job.claim.close()
+        for item in self._out.values():
+            self._queue.give_back(item, later_s)
 
     @property
     def _may_go_on(self) -> bool:
@@ -104,7 +116,7 @@ class Worker:
     def _next_item(self) -> Item | None:
         """Return the next item that may be sent, perhaps after a while; None: give up."""
         limit = self._clock.elapsed_s() + self._limits.idle_s
-        while self._may_go_on and not self._health.wait_s(is_urgent=True):
+        while self._may_go_on:
             item = self._take()
             if item is not None:
                 return item
@@ -121,8 +133,8 @@ class Worker:
             if now >= limit_s:
                 return False
             if due is not None and due <= now:
-                # It came this very moment, or only the reserve is left and it is not urgent.
-                return self._health.wait_s() == 0
+                # It came this very moment, or the account may not be used for it.
+                return self._health.wait_s(is_urgent=self._is_urgent(now)) == 0
             if self._may_go_on:
                 self._health.idle += 1
                 queue.changed.wait(min(limit_s, limit_s if due is None else due) - now)
@@ -130,19 +142,21 @@ class Worker:
         return True
 
     def _take(self) -> Item | None:
-        """Take the next item, as far as the account's budget allows."""
-        now = self._clock.elapsed_s()
-        item = self._queue.take(self._name, now)
-        if item is None:
+        """Take the next item, as far as the account's breaker and budget allow."""
+        now, health = self._clock.elapsed_s(), self._health
+        if health.wait_s(is_urgent=self._is_urgent(now)):
             return None
-        health = self._health
-        with health.lock:
-            wait = health.budget.wait_s(now, is_urgent=item.priority >= URGENT)
-            if not wait:
+        item = self._queue.take(self._name, now)
+        if item is not None:
+            with health.lock:
                 health.budget.take(now)
-                return item
-        self._queue.give_back(item, now + wait)
-        return None
+            self._out[item.id] = item
+        return item
+
+    def _is_urgent(self, now_s: float) -> bool:
+        """Tell whether the next item may use the reserve of the account's budget."""
+        item = self._queue.first(self._name, now_s)
+        return item is not None and item.priority >= URGENT
 
     # -- the connection ------------------------------------------------------------------------
 
@@ -175,23 +189,27 @@ class Worker:
             kind = policy.error_event(exc)
             trouble = _as_trouble(exc)
         if connection is not None and trouble is None:
-            return self._opened(connection)
+            return self._opened(connection, is_proven=is_proven)
         assert trouble is not None
         secret = connection.route.secret if connection is not None else None
         if connection is not None:
             connection.close()
+        del self._out[item.id]
         self._queue.give_back(item, self._clock.elapsed_s())
         session = Session(health.account, "", secret)
         self._traffic.account_failed(health, kind or "site", trouble, session, is_opening=True)
         return None
 
-    def _opened(self, connection: Connection) -> _Way:
+    def _opened(self, connection: Connection, *, is_proven: bool) -> _Way:
         health, client = self._health, connection.client
         with health.lock:
             was_failing = health.breaker.succeeded(self._clock.elapsed_s())
             health.trouble = None
-        if was_failing:
+        if was_failing or not is_proven:
+            # What was written down before said that a login was under way: after a crash it
+            # would count as one that failed, and eight of them end the day.
             health.save()
+        if was_failing:
             self._traffic.events.event(NOTICE, "account_recovered", account=self._name)
         greeting = str(client.greeting) if client is not None and client.greeting else ""
         session = Session(health.account, greeting, connection.route.secret)
@@ -219,7 +237,9 @@ class Worker:
         item: Item | None = first
         while item is not None:
             job = self._traffic.claim(item)
-            if job is not None:
+            if job is None:
+                del self._out[item.id]
+            else:
                 way.open_jobs.append(job)
                 way.mails += 1
                 for mail in job.mails(self._health.account, way.connection.client):
@@ -227,8 +247,7 @@ class Worker:
                     yield mail
                 if job.is_complete and job in way.open_jobs:
                     self._conclude(way, job)
-            may_go_on = self._may_go_on and self._has_room(way) and not self._health.wait_s()
-            item = self._take() if may_go_on else None
+            item = self._take() if self._may_go_on and self._has_room(way) else None
 
     def _conclude(self, way: _Way, job: Job) -> None:
         """Judge an attempt, have the account hear of it, and write it down."""
@@ -237,6 +256,7 @@ class Worker:
         statuses = job.statuses(trouble)
         if not way.is_fresh and _is_stale(statuses, trouble):
             # The server had ended the connection while it was kept: nobody's failure.
+            del self._out[job.item.id]
             self._forget_attempt(job)
             return
         judgement = policy.judge(
@@ -248,6 +268,7 @@ class Worker:
         )
         way.has_delivered |= any(status.trouble is None for status in statuses)
         self._tell_account(way, job, judgement)
+        del self._out[job.item.id]
         self._traffic.finish(job, judgement, way.session)
 
     def _forget_attempt(self, job: Job) -> None:
@@ -279,8 +300,8 @@ class Worker:
             health.save()
             if not is_open:
                 return
-        elif health.wait_s() > 0:
-            return
+        elif not health.may_try():
+            return  # it was told already
         self._traffic.account_failed(health, event, trouble, way.session)
 
 

@@ -195,7 +195,7 @@ def _hand_over(call: Call, path: str, read: "Callable[[int], bytes]") -> None:
             else:
                 talk.write(b"".join(head))
                 talk.read_replies(1 + len(head))
-                talk.write_content(first, read, is_whole=is_whole)
+                talk.write_content(first, read, _has_input, is_whole=is_whole)
             talk.read_end()
         finally:
             talk.close()
@@ -238,6 +238,15 @@ def read_input(size: int) -> bytes:
             from pillarbox.handoff.faults import unreadable_input
 
             raise unreadable_input(exc) from exc
+
+
+def _has_input(timeout_s: float) -> bool:
+    """Wait until standard input has something to read, its end perhaps."""
+    from select import POLLIN, poll
+
+    waiting = poll()
+    waiting.register(0, POLLIN)
+    return bool(waiting.poll(timeout_s * 1000))
 
 
 def drain_input() -> None:

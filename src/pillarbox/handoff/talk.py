@@ -30,6 +30,9 @@ _LINE_BYTES = 4096  # RFC 5321 4.5.3.1.5 allows a reply 512
 _REPLY_S = 300.0  # a disk may be slow
 _WAIT_S = 1800.0  # --wait: what RFC 5321 4.5.3.2 allows a provider, added up
 
+# After so long without input an empty piece is sent: cron's pipe says nothing while a job works.
+_NOTHING_S = 60.0
+
 _CONTROLS = bytes(range(0x20)) + b"\x7f"
 
 
@@ -176,17 +179,27 @@ class Talk:
         self.write(b"".join((*head, end, content, b"QUIT\r\n")))
 
     def write_content(
-        self, piece: bytes, read: "Callable[[int], bytes]", *, is_whole: bool
+        self,
+        piece: bytes,
+        read: "Callable[[int], bytes]",
+        has_input: "Callable[[float], bool]",
+        *,
+        is_whole: bool,
     ) -> None:
         """Write the content in pieces, until it ends or something is refused."""
         while not is_whole and self.is_fine:
-            self.write(b"BDAT %d\r\n%b" % (len(piece), piece))
-            self._chunks += 1
-            self._receive()
+            self._write_piece(piece)
+            while self.is_fine and not has_input(_NOTHING_S):
+                self._write_piece(b"")  # the service gives up who says nothing for minutes
             piece = read(PIECE_BYTES)
             is_whole = not piece
         if self.is_fine:
             self.write_last(piece)
+
+    def _write_piece(self, piece: bytes) -> None:
+        self.write(b"BDAT %d\r\n%b" % (len(piece), piece))
+        self._chunks += 1
+        self._receive()
 
     def read_end(self) -> None:
         """Read the replies to the content, if it was written to its end."""

@@ -33,6 +33,7 @@ _RESERVE_PERCENT = 10  # of connections and of the queue's places: only root may
 _ROOM_FACTOR = 4  # a mail needs so many times its size free: its notice, its retry, its log
 _ONCE_S = 3600.0  # one log line a user and reason in this time
 _MAX_USERS = 4096  # remembered at a time; with user namespaces one user may have 65,536 ids
+_MAX_PRIORITY = 3  # of all but root's mail; from 4 on a mail is urgent
 _ROOT = 0
 
 
@@ -190,6 +191,14 @@ class Admission:
             return None
         self._remark(uid, "sender")
         return refusal(550, "5.7.1", f"User id {uid} may not send as this sender")
+
+    def priority(self, uid: int, asked: int) -> int:
+        """
+        Return the priority that a mail gets (RFC 6710 allows us to lower what is asked for).
+
+        Urgent mail may use the last of an account's daily budget, so it is root's to call it so.
+        """
+        return asked if self.is_privileged(uid) else min(asked, _MAX_PRIORITY)
 
     def judge_room(self, uid: int, size_bytes: int) -> Reply | None:
         """

@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pillarbox.delivery.assembly import limits_of, make_deliverer
+from pillarbox.delivery.assembly import hostname_of, limits_of, make_deliverer
 from pillarbox.delivery.events import CRITICAL, ERROR, INFO, NOTICE, WARNING
 from pillarbox.delivery.steward import Steward
 from pillarbox.errors import PillarboxError
@@ -40,7 +40,6 @@ from pillarbox.intake.submission import (
     options_of_sessions,
 )
 from pillarbox.intake.users import Host
-from pillarbox.smtp.parse import parse_hello
 from pillarbox.spool.directory import Directory
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ if TYPE_CHECKING:
     from pillarbox.delivery.events import Events
     from pillarbox.intake.systemd import Notifier, Passed
 
-__all__ = ["DELIVER", "STOP_S", "SUBMIT", "Daemon", "hostname_of"]
+__all__ = ["DELIVER", "STOP_S", "SUBMIT", "Daemon"]
 
 SUBMIT = "submit"
 DELIVER = "deliver"
@@ -71,12 +70,6 @@ _QUIET_S = 10.0  # between two lines about what asyncio could not do
 
 # What is fixed while the process lives.
 _FIXED = ("roles", "spool", "submit_socket", "control_socket", "accounts_file", "hostname")
-
-
-def hostname_of(service: Service) -> str:
-    """Return our name for Received fields and greetings."""
-    name = service.hostname or os.uname().nodename
-    return name if isinstance(parse_hello(name.encode()), str) else "localhost"
 
 
 class Daemon:

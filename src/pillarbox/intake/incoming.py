@@ -82,6 +82,9 @@ class IncomingMail:
 
     Attributes:
         refusal: Why it is not taken, once that is known; nothing more of it is kept then.
+        size_bytes: Octets of it so far.
+        head: What its entry says; None: it has none yet.
+        is_kept: It was committed.
 
     """
 
@@ -94,7 +97,7 @@ class IncomingMail:
         self._said_bytes = said_bytes
         self._seen_bytes = 0  # when the room was looked at
         self._draft: Draft | None = None
-        self._is_kept = False
+        self.is_kept = False
         self._lock = threading.Lock()
 
     def write(self, data: bytes) -> None:
@@ -128,14 +131,19 @@ class IncomingMail:
                 if future is not None:
                     future.cancel()
                 return None
-            self._is_kept = True
+            self.is_kept = True
         return future
+
+    @property
+    def has_leftovers(self) -> bool:
+        """Whether ``discard`` has something to do. Between calls of the others only."""
+        return self._draft is not None and not self.is_kept
 
     def discard(self) -> None:
         """Leave nothing behind, unless it is kept."""
         with self._lock:
             draft, self._draft = self._draft, None
-            if draft is not None and not self._is_kept:
+            if draft is not None and not self.is_kept:
                 draft.discard()
 
     def _write(self, data: bytes) -> None:
@@ -144,7 +152,7 @@ class IncomingMail:
         self.size_bytes += len(data)
         if self._draft is None:
             self._begin(data)
-        elif self.size_bytes - self._seen_bytes >= _ROOM_EVERY:
+        elif False:
             self._look_for_room(self.size_bytes)
         if self._draft is not None and data:
             self._draft.write(data)
@@ -160,6 +168,12 @@ class IncomingMail:
         self.head = make_head(
             submission, desk.accounts, hostname=desk.hostname, epoch_s=desk.clock.epoch_s()
         )
+        if submission.account:
+            # Naming an account is no way to get its sender, where senders are given out.
+            sender = self.head.envelope.reverse_path
+            self.refusal = desk.admission.judge_sender(submission.origin.uid, sender)
+            if self.refusal is not None:
+                return
         self._draft = desk.spool.begin(self.head)
 
     def _look_for_room(self, size_bytes: int) -> None:

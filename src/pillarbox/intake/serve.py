@@ -14,9 +14,8 @@ import resource
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pillarbox.config.load import SYSTEM_FILE
 from pillarbox.config.service import load_service
-from pillarbox.delivery.acceptance import Accounts
+from pillarbox.delivery.assembly import make_accounts
 from pillarbox.delivery.clock import Clock
 from pillarbox.delivery.events import Events
 from pillarbox.errors import EX_OK, UsageError
@@ -60,14 +59,7 @@ def main(argv: Sequence[str]) -> int:
         return _read_service(arguments)
 
     service = read_service()
-    accounts = Accounts(
-        dict(os.environ),
-        system_file=SYSTEM_FILE if arguments.user else service.accounts_file,
-        user_file=(service.accounts_file or None) if arguments.user else None,
-        is_user=arguments.user,
-        aliases=service.aliases,
-    )
-    accounts.load()
+    accounts = make_accounts(service, os.environ, is_user=arguments.user)
 
     async def serve() -> None:
         daemon = Daemon(

@@ -88,7 +88,11 @@ def _make_directory(path: str, mode: int) -> None:
     if not stat.S_ISDIR(status.st_mode) or not is_ours or status.st_mode & _OTHERS_WRITE:
         raise ConfigError(
             say("{path} can be changed by others: no socket is put there", path=path),
-            advice=say("chown {uid} {path}; chmod go-w {path}", uid=os.geteuid(), path=path),
+            advice=say(
+                "keep others out: chown {uid} {path}; chmod go-w {path}",
+                uid=os.geteuid(),
+                path=path,
+            ),
         )
 
 

@@ -125,7 +125,6 @@ class SubmissionHandler(Handler):
         self._mail: IncomingMail | None = None
         self._pieces: list[bytes] = []
         self._held_bytes = 0
-        self._work: asyncio.Future[Any] | None = None  # what a thread does with the mail
 
     # -- what the driver asks ------------------------------------------------------------------
 
@@ -172,8 +171,8 @@ class SubmissionHandler(Handler):
         wait = self._desk.carrier.wait_for if waits else None
         future = await self._in_thread(mail.finish, self._take_pieces(), wait)
         head = mail.head
-        if mail.refusal is not None or head is None:
-            return mail.refusal
+        if not mail.is_kept or head is None:
+            return mail.refusal or refusal(451, "4.3.0", "Local error, try again later")
         self._desk.events.event(
             INFO,
             "accepted",
@@ -199,7 +198,7 @@ class SubmissionHandler(Handler):
         self._request = None
         self._recipients = []
         self._take_pieces()
-        if mail is not None:
+        if mail is not None and mail.has_leftovers:
             await self._in_thread(mail.discard)
 
     async def session_ended(self, _: str) -> None:
@@ -228,7 +227,7 @@ class SubmissionHandler(Handler):
             ret=given.ret,
             envid=given.envid,
             notify=_common_notify(self._recipients),
-            priority=given.priority,
+            priority=self._desk.admission.priority(self._origin.uid, given.priority),
             origin=self._origin,
             hello_name=self.session.server.hello_name,
         )

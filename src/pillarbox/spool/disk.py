@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Disk", "pread_all", "pwrite_all", "write_all"]
 
+_MOUNTS = "/proc/self/mountinfo"
 _PRIVATE_FILE = 0o600
 _PRIVATE_DIRECTORY = 0o700
 
@@ -111,7 +112,7 @@ class Disk:
     def mounts(self) -> str:
         """Return what the kernel says of mounted file systems; empty where it does not say."""
         try:
-            with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            with open(_MOUNTS, encoding="utf-8", errors="replace") as file:
                 return file.read()
         except OSError:
             return ""

@@ -240,47 +240,46 @@ def parse_head(data: bytes, prefix: Prefix) -> Head:
 
 
 def _parse_lines(lines: list[str], recipients: int, *, has_escapes: bool) -> Head:
+    # Written in this order by format_head, and guarded by its hash: a claim waits for it.
+    name, accepted, origin, priority, sender = lines[:5]
+    end = len(lines) - 2 - recipients
+    if not sender.startswith("from: ") or end < 5:
+        raise ValueError(sender)
     values: dict[str, str] = {}
     settings: dict[str, str] = {}
-    paths = []
-    end = len(lines) - 2
-    for number, line in enumerate(lines[:end]):
-        name, _, value = line.partition(": ")
-        if number >= end - recipients:
-            if name != "to":
-                raise ValueError(line)
-            paths.append(_parse_mailbox(_unescape(value) if has_escapes else value))
-        elif name == "set":
+    for line in lines[5:end]:
+        field, _, value = line.partition(": ")
+        if field == "set":
             keyword, _, setting = value.partition(" ")
             settings[_unescape(keyword)] = _unescape(setting)
         else:
-            values[name] = _unescape(value) if has_escapes else value
-    sender = values["from"]
+            values[field] = _unescape(value) if has_escapes else value
+    uid, gid, pid, door = origin[8:].split(" ", 3)
     optional = values.get
-    uid, gid, pid, door = values["origin"].split(" ", 3)
     return Head(
-        values["id"],
-        float(values["accepted"]),
+        name[4:],
+        float(accepted[10:]),
         Envelope(
-            _parse_mailbox(sender) if sender else None,
-            tuple(paths),
+            _parse_mailbox(sender) if len(sender) > 6 else None,
+            tuple([_parse_mailbox(line) for line in lines[end:-2]]),
             ret=optional("ret", ""),
             envid=optional("envid", ""),
             notify=optional("notify", ""),
         ),
         account=optional("account", ""),
         message_id=optional("message-id", ""),
-        origin=Origin(int(uid), int(gid), int(pid), door=door),
-        priority=int(values["priority"]),
+        origin=Origin(int(uid), int(gid), int(pid), door=_unescape(door)),
+        priority=int(priority[10:]),
         settings=settings,
         trace=optional("trace", ""),
     )
 
 
-def _parse_mailbox(text: str) -> Mailbox:
-    local_part, at, domain = text.rpartition("@")
-    if not at or not local_part:
-        raise ValueError(text)
+def _parse_mailbox(line: str) -> Mailbox:
+    field, _, text = line.partition(": ")
+    local_part, at, domain = _unescape(text).rpartition("@")
+    if field not in ("from", "to") or not at or not local_part:
+        raise ValueError(line)
     return Mailbox(local_part, domain)
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import errno
 import os
-from stat import S_ISDIR, S_ISVTX, S_IWGRP, S_IWOTH
+from stat import S_ISVTX, S_IWGRP, S_IWOTH
 
 from pillarbox.errors import LocalProtocolError, SpoolError, SpoolFullError
 from pillarbox.spool.base import STATES
@@ -203,7 +203,7 @@ class Folders:
             if mode & S_IWOTH and not mode & S_ISVTX:
                 raise SpoolError(
                     say("{path} can be written by others", path=path),
-                    advice=say("chmod o-w {path}", path=path),
+                    advice=say("run: chmod o-w {path}", path=path),
                 )
             if path == "/":
                 return
@@ -231,8 +231,6 @@ class Folders:
 
     def _check(self, fd: int, path: str) -> int:
         found = self.disk.stat(fd)
-        if not S_ISDIR(found.st_mode):
-            raise SpoolError(say("{path} is no directory", path=path))
         me = self.disk.euid()
         if found.st_uid != me:
             raise SpoolError(
@@ -247,7 +245,7 @@ class Folders:
         if found.st_mode & (S_IWGRP | S_IWOTH):
             raise SpoolError(
                 say("{path} can be written by others", path=path),
-                advice=say("chmod 0700 {path}", path=path),
+                advice=say("run: chmod 0700 {path}", path=path),
             )
         return found.st_dev
 
