@@ -17,7 +17,7 @@ import threading
 from time import monotonic
 
 from pillarbox.delivery.carrier import AccountState, Carrier
-from pillarbox.delivery.events import ERROR
+from pillarbox.delivery.events import ERROR, WARNING
 from pillarbox.delivery.traffic import LATER_S, URGENT, Limits, Traffic
 from pillarbox.delivery.upkeep import AGES_S, Upkeep
 from pillarbox.delivery.worker import Worker

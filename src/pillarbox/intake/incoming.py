@@ -152,7 +152,7 @@ class IncomingMail:
         self.size_bytes += len(data)
         if self._draft is None:
             self._begin(data)
-        elif False:
+        elif self.size_bytes - self._seen_bytes >= _ROOM_EVERY:
             self._look_for_room(self.size_bytes)
         if self._draft is not None and data:
             self._draft.write(data)
