@@ -8,11 +8,15 @@ page differs from what this would write, so the pages can be trusted.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "src"))
 sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE))
+
+import manual  # noqa: E402 (behind the path)
 
 from pillarbox import errors  # noqa: E402 (behind the path)
 from pillarbox.cli import getopt, main, msmtp, sendmail  # noqa: E402
@@ -253,8 +257,7 @@ def _spelling(option: getopt.Option) -> str:
     return ", ".join(names)
 
 
-def exit_codes() -> str:
-    """Return the page of the exit codes."""
+def _exit_codes() -> list[tuple[str, ...]]:
     meanings = {
         errors.EX_OK: "every recipient's mail was taken by the relay host, or is safe in the queue",
         errors.EX_USAGE: "the command line is wrong",
@@ -273,11 +276,15 @@ def exit_codes() -> str:
         errors.EX_NOPERM: "the login was refused, or this user may not send as this sender",
         errors.EX_CONFIG: "the configuration is wrong",
     }
-    rows = [(str(code), f"`{name}`", meanings[code]) for code, name in errors.EX_NAMES.items()]
+    return [(str(code), f"`{name}`", meanings[code]) for code, name in errors.EX_NAMES.items()]
+
+
+def exit_codes() -> str:
+    """Return the page of the exit codes."""
     return (
         f"# Exit codes\n\n{_NOTE}"
         "Those of sysexits.h. When several recipients fail in different ways, 75 wins: a caller "
-        "that tries again loses nothing.\n\n" + _table(("code", "name", "meaning"), rows)
+        "that tries again loses nothing.\n\n" + _table(("code", "name", "meaning"), _exit_codes())
     )
 
 
@@ -344,8 +351,13 @@ PAGES = {
     "reference/session.md": session,
     "reference/repairs.md": repairs,
     "reference/proofs.md": proofs,
+    **{
+        f"../man/{page.name}.{page.section}": partial(manual.render, page, _exit_codes())
+        for page in manual.PAGES
+    },
 }
 
 if __name__ == "__main__":
     for name, make in PAGES.items():
+        (HERE / name).parent.mkdir(exist_ok=True)
         (HERE / name).write_text(make(), encoding="utf-8")

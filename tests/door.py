@@ -141,6 +141,11 @@ class Door:
         """Let the loop turn, for the last transports to close."""
         self.call(_turns())
 
+    def wait_for_the_ends(self) -> None:
+        """Wait until all sessions have ended."""
+        self.call(_gather(self.listener._sessions))
+        self.turn()
+
     def begin_to_close(self) -> Future[None]:
         """End all sessions, without waiting for it."""
         return asyncio.run_coroutine_threadsafe(self.listener.close(), self._loop)
@@ -199,6 +204,10 @@ class Door:
             on_fault=self.faults.append,
         )
         await self.listener.listen_on(make_socket(self.path, FOR_ALL))
+
+
+async def _gather(tasks: Any) -> None:
+    await asyncio.gather(*tasks)
 
 
 async def _turns() -> None:

@@ -12,6 +12,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from peer import _GOOD, PASSWORD, USER
+from pillarbox.config.finish import finish_account
+from pillarbox.config.load import Wishes, load_files
 from pillarbox.delivery.acceptance import Accounts, Submission, make_head
 from pillarbox.delivery.clock import Clock
 from pillarbox.delivery.deliverer import Deliverer, Limits
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from peer import Puppet
+    from pillarbox.config.account import Account
     from pillarbox.delivery.health import Health
     from pillarbox.spool.base import Spool
 
@@ -39,6 +42,7 @@ __all__ = [
     "FullDisk",
     "HandClock",
     "World",
+    "account",
     "alerts",
     "repair",
 ]
@@ -219,6 +223,22 @@ class World:
     def logins(self) -> int:
         """How often the server was shown a password."""
         return sum(line.startswith("AUTH") for line in self.puppet.commands)
+
+
+def account(folder: Path, **settings: object) -> Account:
+    """Return an account with these settings."""
+    lines: dict[str, object] = {
+        "host": "h.example",
+        "auth": "plain",
+        "user": "me",
+        "password": "x",
+    } | settings
+    path = folder / "msmtprc"
+    path.write_text("account a\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
+    path.chmod(0o600)
+    wishes = Wishes({}, env={})
+    files = load_files(wishes, system_file=str(path), has_user_file=False)
+    return finish_account(next(iter(files.accounts())), wishes)
 
 
 def alerts(puppet: Puppet) -> list[bytes]:

@@ -36,6 +36,7 @@ from crash.weak import DIRECTORY, Weak
 from pillarbox.errors import PillarboxError
 from pillarbox.spool.directory import Directory
 from pillarbox.spool.disk import Disk
+from pillarbox.spool.folders import TMP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -134,7 +135,7 @@ def recover(disk: Disk) -> Outcome:
     found = look(spool)
     faults = [f"{name} was moved to corrupt" for name in (moved or spool.names("corrupt"))]
     spool.close()
-    tmp = disk.open(f"{spool.path}/tmp", os.O_RDONLY)
+    tmp = disk.open(f"{spool.path}/{TMP}", os.O_RDONLY)
     faults += [f"{name} stayed in tmp" for name in disk.names(tmp)]
     disk.close(tmp)
     return found, faults

@@ -33,8 +33,6 @@ enum { COUNT, KILL, FAIL, FAIL_ON, SHORT, CUT }; /* FAIL_ON: so does all that ne
 #define FDS 1024
 #define NAME 200
 #define FS_IOC_SHUTDOWN 0x8004587d
-#define NOLOGFLUSH 2 /* as if the power had gone: nothing more reaches the disk */
-
 static char root[NAME];
 static size_t root_length;
 static int is_armed, action, number, log_fd = -1, cut_fd = -1, sees_sockets;
@@ -85,8 +83,8 @@ static int meet(const char *name, const char *path) {
         return 0;
     say(action == SHORT ? "shortening" : "failing", name, path);
     switch (action) {
-    case CUT: {
-        uint32_t flags = NOLOGFLUSH;
+    case CUT: { /* `number` says whether the journal still reaches the disk */
+        uint32_t flags = number;
         syscall(SYS_ioctl, cut_fd, FS_IOC_SHUTDOWN, &flags);
     } /* fall through */
     case KILL:

@@ -18,13 +18,13 @@ from crash.world import (
     REPLIES,
     accounts_for,
     arrived,
+    broken_promises,
     carry,
     settings_for,
     standing,
     wait_until_idle,
 )
 from peer import Puppet
-from pillarbox.spool.base import FAILED
 from pillarbox.spool.directory import Directory
 
 _SIGKILL = 9
@@ -63,35 +63,8 @@ def _record(puppet, accounts):
     return recorder.trace
 
 
-def _broken(acked, has, again, before, after):
-    """
-    Yield what is wrong behind a restart.
-
-    Args:
-        acked: The queue IDs of the mails that were accepted, by token.
-        has: How often the server had each before.
-        again: How often it got each behind the restart.
-        before: What was in the spool in between, see ``standing``.
-        after: What is in it at last.
-
-    """
-    for token, name in acked.items():
-        state, statuses = before.get(name, ("", b""))
-        if not has[token] and not again[token]:
-            yield f"{token} was accepted, and did not arrive"
-        if again[token] and (state == FAILED or b"P" not in statuses):
-            yield f"{token} was sent again, and stood as {state!r} {statuses}"
-        if again[token] > 1:
-            yield f"{token} was sent again {again[token]} times"
-    if "token-three" in acked and not has[NOTICE] and not again[NOTICE]:
-        yield "nobody was told of the recipient who was refused"
-    for state, statuses in after.values():
-        if state != FAILED or statuses != b"DF":
-            yield f"at last a mail is {state} {statuses}"
-
-
 def _check_marked(trees, name):
-    """What was removed and comes back must say that nobody waits for it."""
+    """Hold that what was removed and comes back says that nobody waits for it."""
     for tree in trees:
         state, statuses = standing(spool_of(disk_of(tree))).get(name, ("", b""))
         assert b"P" not in statuses, f"{name} was removed, comes back in {state}, is sent again"
@@ -132,7 +105,7 @@ def test_a_power_cut_anywhere_costs_no_mail(world):
         again = arrived(puppet.contents)
         puppet.contents.clear()
         had = {token: got.count(token) for token in (*MAILS, NOTICE)}
-        broken = list(_broken(promised, had, again, before, standing(spool_of(disk))))
+        broken = list(broken_promises(promised, had, again, before, standing(spool_of(disk))))
         broken += [
             f"{token} was removed, and sent again"
             for token, name in promised.items()
@@ -168,5 +141,5 @@ def test_spoiled_at_any_call_it_delivers_all(action, world, nursery, folder, tmp
         carry(Directory(str(spool)), accounts, lambda _: None, accepts=False)
         wait_until_idle(puppet.port)
         again = arrived(puppet.contents)
-        broken = list(_broken(acked, has, again, before, standing(Directory(str(spool)))))
+        broken = list(broken_promises(acked, has, again, before, standing(Directory(str(spool)))))
         assert not broken, f"{where}: {broken}"

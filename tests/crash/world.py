@@ -21,9 +21,11 @@ from pillarbox.spool.base import FAILED, HOLD, QUEUE, Entry, Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pillarbox.spool.base import Spool
+
+    Standing = dict[str, tuple[str, bytes]]
 
 __all__ = [
     "MAILS",
@@ -31,6 +33,7 @@ __all__ = [
     "REPLIES",
     "accounts_for",
     "arrived",
+    "broken_promises",
     "carry",
     "settings_for",
     "standing",
@@ -145,7 +148,7 @@ def arrived(contents: Iterable[bytes]) -> Counter[str]:
     return found
 
 
-def standing(spool: Spool) -> dict[str, tuple[str, bytes]]:
+def standing(spool: Spool) -> Standing:
     """Return where each mail is and the statuses of its recipients, by queue ID."""
     spool.open()
     found = {
@@ -163,3 +166,36 @@ def wait_until_idle(port: int) -> None:
         connection.sendall(b"QUIT\r\n")
         while connection.recv(4096):
             pass
+
+
+def broken_promises(
+    acked: Mapping[str, str],
+    has: Mapping[str, int],
+    again: Mapping[str, int],
+    before: Standing,
+    after: Standing,
+) -> Iterator[str]:
+    """
+    Yield what is wrong behind a restart.
+
+    Args:
+        acked: The queue IDs of the mails that were accepted, by token.
+        has: How often the server had each before.
+        again: How often it got each behind the restart.
+        before: What was in the spool in between, see ``standing``.
+        after: What is in it at last.
+
+    """
+    for token, name in acked.items():
+        state, statuses = before.get(name, ("", b""))
+        if not has[token] and not again[token]:
+            yield f"{token} was accepted, and did not arrive"
+        if again[token] and (state == FAILED or b"P" not in statuses):
+            yield f"{token} was sent again, and stood as {state!r} {statuses}"
+        if again[token] > 1:
+            yield f"{token} was sent again {again[token]} times"
+    if "token-three" in acked and not has[NOTICE] and not again[NOTICE]:
+        yield "nobody was told of the recipient who was refused"
+    for state, statuses in after.values():
+        if state != FAILED or statuses != b"DF":
+            yield f"at last a mail is {state} {statuses}"

@@ -8,21 +8,8 @@ import threading
 
 import pytest
 
-from pillarbox.config.finish import finish_account
-from pillarbox.config.load import Wishes, load_files
 from pillarbox.delivery.health import Health, Memory
-from queue_world import DAY_S, HOUR_S, HandClock
-
-
-def account(folder, **settings):
-    """Return an account with these settings."""
-    lines = {"host": "h.example", "auth": "plain", "user": "me", "password": "x"} | settings
-    path = folder / "msmtprc"
-    path.write_text("account a\n" + "".join(f"{name} {value}\n" for name, value in lines.items()))
-    path.chmod(0o600)
-    wishes = Wishes({}, env={})
-    files = load_files(wishes, system_file=str(path), has_user_file=False)
-    return finish_account(next(iter(files.accounts())), wishes)
+from queue_world import DAY_S, HOUR_S, HandClock, account
 
 
 def fail(health, clock, kind="login"):

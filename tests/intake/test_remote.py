@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 
 import pytest
 
@@ -162,7 +163,9 @@ def test_a_wait_that_was_called_off_harms_nobody(path, rows):
     with Deliverer(path, rows) as other:
         other.answers.clear()
         carrier = RemoteCarrier(path, Events(lambda _: None))
+        begin = time.monotonic()
         future = carrier.wait_for(IDS[0])
+        assert time.monotonic() - begin < remote._START_S  # it does not wait for the answer
         other.wait_for(1)
         assert future.cancel()
         other.answers.set()

@@ -130,6 +130,19 @@ def test_octets_mixed_at_will_lose_nothing_and_resend_to_nobody(seed):
     assert found.statuses[2:3] in (b"P", b"F")
 
 
+@pytest.mark.parametrize("order", [(OLD, NEW), (NEW, OLD)])
+def test_of_two_whole_copies_the_later_counts_and_every_final_status(order):
+    """A write that ended exactly between the copies loses neither what is new nor what is final."""
+    first, second = (format_progress(one) for one in order)
+    half = len(first) // 2
+    assert parse_progress(first[:half] + second[half:], 3) == NEW
+    older = Progress(b"PPD", attempts=1, last_attempt_s=5.0)
+    newer = Progress(b"DPP", attempts=2, last_attempt_s=6.0, reason="newer")
+    area = format_progress(older)[:half] + format_progress(newer)[half:]
+    expected = Progress(b"DPD", attempts=2, last_attempt_s=6.0, reason="newer")
+    assert parse_progress(area, 3) == expected
+
+
 @pytest.mark.parametrize("octet", [0, 0x20, 0x58, 0xFF])
 def test_an_area_that_says_nothing_leaves_all_pending(octet):
     """Rubbish loses no mail: it is sent to all, with a mark that it may be a second time."""

@@ -234,6 +234,35 @@ def test_two_different_files_of_one_name_are_both_kept(path):
     again.close()
 
 
+def test_a_move_makes_the_new_name_durable_before_the_old_one_goes(path):
+    """By the letter of POSIX a rename may lose both names; this order cannot."""
+    disk = FaultyDisk()
+    spool = opened(path, disk=disk)
+    head = put(spool)
+    disk.calls.clear()
+    spool.move(head.id, QUEUE, FAILED)
+    fd = spool._folders.fd
+    assert [call[:2] for call in disk.calls] == [
+        ("link", head.id),
+        ("fsync", fd(FAILED)),
+        ("unlink", head.id),
+        ("fsync", fd(QUEUE)),
+    ]
+    spool.close()
+
+
+def test_a_move_whose_new_name_is_not_durable_leaves_none_of_it(path):
+    """A caller that was told no finds the entry in its old state, and only there."""
+    disk = FaultyDisk()
+    spool = opened(path, disk=disk)
+    head = put(spool)
+    disk.kind, disk.number, disk.at = "fsync", 0, 1
+    with pytest.raises(SpoolError):
+        spool.move(head.id, QUEUE, HOLD)
+    assert (ids(spool), ids(spool, HOLD)) == ([head.id], [])
+    spool.close()
+
+
 @pytest.mark.parametrize("kind", ["fsync", "unlink"])
 @pytest.mark.parametrize("at", [1, 2])
 def test_a_move_that_fails_loses_nothing_and_damages_nothing(path, kind, at):

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIONS", "flush", "main"]
 
+# What a listing does not show by itself, and should not pass over in silence.
+_ASIDE = ("failed", "corrupt")
+
 
 def main(argv: list[str]) -> int:
     """
@@ -264,7 +267,8 @@ def _print_status(queue: QueueAccess, *, is_short: bool) -> int:
         if row.get("end"):
             return _ended(row)
         if "counts" in row:
-            print(count_line(row["counts"]))
+            if not is_short or any(row["counts"].get(state) for state in _ASIDE):
+                print(count_line(row["counts"]))
             if not row["is_delivering"]:
                 print(spoken(say("no daemon delivers this queue")))
         elif row["is_paused"] or not is_short:

@@ -76,7 +76,7 @@ class Link(asyncio.Protocol):
             self._transport = transport
             transport.pause_reading()
             # What write() has returned from is with the kernel, and no memory of ours.
-            pass
+            transport.set_write_buffer_limits(0)
             self._on_connected(self)
 
     def data_received(self, data: bytes) -> None:

@@ -45,7 +45,7 @@ def _read_mail_date(value: str) -> float | None:
     digits = (day, year, *clock)
     if not number or offset_s is None or len(clock) not in (2, 3):
         return None
-    if not all(word.isascii() and word.isdigit() and len(word) <= 4 for word in digits):
+    if not _are_numbers(digits):
         return None
     full = int(year)
     if len(year) == 2:
@@ -71,10 +71,16 @@ def _read_iso(value: str) -> float | None:
     words = (*fields, *clock)
     if len(fields) != 3 or len(clock) not in (2, 3) or offset_s is None:
         return None
-    if not all(word.isascii() and word.isdigit() and len(word) <= 4 for word in words):
+    if not _are_numbers(words):
         return None
     year, month, day = (int(word) for word in fields)
     return _moment(year, month, day, [int(word) for word in (*clock, "0")][:3], offset_s)
+
+
+def _are_numbers(words: tuple[str, ...]) -> bool:
+    """Tell whether each is a number of one to four digits."""
+    joined = "".join(words)
+    return joined.isascii() and joined.isdigit() and all(words) and max(map(len, words)) <= 4
 
 
 def _offset(zone: str) -> int | None:

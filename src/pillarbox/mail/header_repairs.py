@@ -133,6 +133,9 @@ def _repair_date(draft: Draft) -> None:
         draft.add(HeaderField(b"X-Original-Date", raw))
 
 
+_APART = frozenset(" \t<>,;")  # what parts words and addresses, and cannot be in a Message-ID
+
+
 def _repair_message_id(draft: Draft) -> None:
     field = draft.first(b"message-id")
     if field is None or not draft.facts.wishes.set_message_id or draft.guards(b"message-id"):
@@ -140,7 +143,7 @@ def _repair_message_id(draft: Draft) -> None:
     value = field.value
     left, at, right = value[1:-1].rpartition("@")
     is_formed = value.isascii() and value[:1] == "<" and value[-1:] == ">" and left and at and right
-    if not is_formed or any(char in " \t<>,;" for char in value[1:-1]):
+    if not is_formed or not _APART.isdisjoint(value[1:-1]):
         rule = "HDR-MID-FORM"
     elif right[:1] == "[" or not is_local(Mailbox("x", right)):
         return

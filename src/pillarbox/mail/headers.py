@@ -115,7 +115,7 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
         DataError: The section is longer than 1 MiB.
 
     """
-    lines: list[list[bytes]] = []  # the lines of each field
+    lines: list[list[bytes]] = []  # of each field its name, and then its lines
     buffer = b""
     total = 0
     is_first = True
@@ -128,8 +128,8 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
             line = _clean_line(buffer[start:end])
             if line[:1] in (b" ", b"\t") and lines and line.strip(b" \t"):
                 lines[-1].append(line)
-            elif _name_of(line):
-                lines.append([line])
+            elif name := _name_of(line):
+                lines.append([name, line])
             elif not (is_first and buffer.startswith(b"From ", start)):
                 # A line of blanks ends the section too: some parsers would end it there.
                 is_separator = not line.strip(b" \t")
@@ -166,8 +166,7 @@ def _name_of(line: bytes) -> bytes:
 
 def _section(lines: list[list[bytes]]) -> HeaderSection:
     fields = []
-    for group in lines:
-        name = _name_of(group[0])
+    for name, *group in lines:
         raw = b"\r\n".join(group) + b"\r\n"
         if not raw.startswith(name + b":"):
             # "Name :" is obsolete syntax that filters and servers read in different ways.

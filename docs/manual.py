@@ -1,0 +1,328 @@
+"""
+The manual pages, from the tables of the code and the pages of this folder.
+
+``PAGES`` says for each page what it is and where its parts come from; ``docs/generate.py`` writes
+them to ``man/``. Nothing is said here that a table or a page says already.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from commandlines import command_lines, msmtp_line, sendmail_line
+from roff import escape, from_markdown, inline, tagged
+
+from pillarbox.config.account import FIELDS
+
+__all__ = ["PAGES", "render"]
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Page:
+    """
+    One manual page.
+
+    Attributes:
+        name: What it is about.
+        section: 1, 5 or 8.
+        text: The line behind its name.
+        synopsis: How it is called, a line each; none: it is a file.
+        description: Markdown.
+        line: Returns its ``CommandLine``; None: it has none.
+        parts: Pages of this folder and the heading of the part that is taken from each; an empty
+            heading takes all.
+        files: Path and what it is.
+        see: Other pages.
+
+    """
+
+    name: str
+    section: int
+    text: str
+    synopsis: tuple[str, ...] = ()
+    description: str = ""
+    line: object = None
+    parts: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
+    see: tuple[str, ...] = ()
+    has_exit_codes: bool = False
+
+
+def _command(name):
+    return lambda: next(line for line in command_lines() if line.name == name)
+
+
+_ACCOUNTS = (
+    ("/etc/msmtprc", "accounts of the system"),
+    ("~/.msmtprc, $XDG_CONFIG_HOME/msmtp/config", "accounts of the user"),
+)
+_PLACES = (
+    ("/etc/pillarbox/pillarbox.toml", "settings of the system's service"),
+    ("~/.config/pillarbox/pillarbox.toml", "settings of a user's own"),
+    ("/var/spool/pillarbox, ~/.local/state/pillarbox/spool", "mail that waits"),
+    ("/run/pillarbox/submit.sock", "where mail is handed over"),
+    ("/run/pillarbox/control.sock", "where the queue is asked"),
+)
+
+PAGES = (
+    Page(
+        "pillarbox",
+        1,
+        "send a server's mail through the account that you already have",
+        ("pillarbox COMMAND [ARGUMENT ...]",),
+        "`pillarbox` brings what a server has to say (a cron job's error, a failed unit, an alert) "
+        "to a person's mailbox, through a mail account that exists already.\n"
+        "Programs hand their mail to it as to `sendmail` or `msmtp`; this command is for people.",
+        lambda: None,
+        files=(*_ACCOUNTS, *_PLACES),
+        see=(
+            "pillarbox-queue(1)",
+            "msmtp(1)",
+            "sendmail(8)",
+            "mailq(1)",
+            "pillarbox-serve(8)",
+            "msmtprc(5)",
+            "pillarbox.toml(5)",
+        ),
+        has_exit_codes=True,
+    ),
+    Page(
+        "pillarbox-queue",
+        1,
+        "see and steer what waits to be sent",
+        ("pillarbox queue ACTION [OPTION ...] [ARGUMENT ...]",),
+        "Root and the user of the service see and do everything; anybody else his own mails.\n"
+        "A mail is named by its ID, or by the beginning of it. With a service running it is asked; "
+        "without one the spool itself is looked into.",
+        _command("pillarbox queue"),
+        (
+            ("queue.md", "How a mail travels"),
+            ("queue.md", "What each failure does"),
+            ("queue.md", "Who is told"),
+        ),
+        files=_PLACES,
+        see=("mailq(1)", "pillarbox-serve(8)", "pillarbox(1)"),
+    ),
+    Page(
+        "msmtp",
+        1,
+        "send a mail through an SMTP or LMTP server",
+        (
+            "msmtp [OPTION ...] [--] RECIPIENT ... < mail",
+            "msmtp [OPTION ...] -t [--] [RECIPIENT ...] < mail",
+        ),
+        "`msmtp` reads a mail from standard input and sends it, by the accounts of `msmtprc`(5), as "
+        "the program of that name does; this one is part of pillarbox.\n"
+        "The sender and the recipients are those of the command line, not those of the header, "
+        "unless `-t` or `--read-envelope-from` is given.",
+        msmtp_line,
+        (("queue.md", "Which way a call goes"),),
+        files=_ACCOUNTS,
+        see=("msmtprc(5)", "pillarbox(1)", "pillarbox-serve(8)", "sendmail(8)"),
+        has_exit_codes=True,
+    ),
+    Page(
+        "sendmail",
+        8,
+        "send a mail, as programs expect it",
+        (
+            "sendmail [OPTION ...] [--] RECIPIENT ... < mail",
+            "sendmail [OPTION ...] -t < mail",
+            "sendmail -bs | -bp | -bi | -q",
+        ),
+        "`sendmail` is what programs call that know nothing of mail accounts.\n"
+        "It has no option that runs a command, writes a file or chooses the server, so that a text "
+        "behind `-f` that a stranger wrote does no harm.",
+        sendmail_line,
+        (("queue.md", "Which way a call goes"),),
+        files=(*_ACCOUNTS, *_PLACES[3:4]),
+        see=("msmtp(1)", "mailq(1)", "newaliases(1)", "pillarbox-serve(8)"),
+        has_exit_codes=True,
+    ),
+    Page(
+        "mailq",
+        1,
+        "list the mail that waits",
+        ("mailq",),
+        "`mailq` lists what waits to be sent as Postfix does, for scripts; `sendmail -bp` is the "
+        "same.\n"
+        "Shown are the system's queue, of which an ordinary user sees his own mails, and the "
+        "user's own queue. An ID with `*` behind it is being delivered, one with `!` is on hold.",
+        see=("pillarbox-queue(1)", "sendmail(8)"),
+    ),
+    Page(
+        "newaliases",
+        1,
+        "do nothing, successfully",
+        ("newaliases",),
+        "There is no database of aliases to rebuild: the file is read whenever it is needed.",
+        see=("sendmail(8)", "msmtprc(5)"),
+    ),
+    Page(
+        "pillarbox-serve",
+        8,
+        "take mail from programs, keep it safe, and deliver it",
+        ("pillarbox serve [--user] [OPTION ...]",),
+        "Once `sendmail` has ended with 0, the mail is delivered to the provider at least once, or "
+        "its failure is reported, across any crash, kill or power cut.",
+        _command("pillarbox serve"),
+        (
+            ("queue.md", "For the whole system"),
+            ("queue.md", "For yourself alone"),
+            ("queue.md", "What each failure does"),
+            ("queue.md", "Who is told"),
+            ("queue.md", "Limits for the users of a machine"),
+            ("queue.md", "What is written where"),
+        ),
+        files=(*_ACCOUNTS, *_PLACES),
+        see=("pillarbox.toml(5)", "pillarbox-queue(1)", "sendmail(8)", "systemd.service(5)"),
+    ),
+    Page(
+        "pillarbox.toml",
+        5,
+        "settings of the mail service",
+        parts=(("reference/service.md", ""),),
+        files=_PLACES[:2],
+        see=("pillarbox-serve(8)", "msmtprc(5)"),
+    ),
+    Page(
+        "msmtprc",
+        5,
+        "accounts that mail is sent through",
+        parts=(("reference/configuration.md", ""),),
+        files=_ACCOUNTS,
+        see=("msmtp(1)", "pillarbox(1)", "pillarbox.toml(5)"),
+    ),
+)
+
+
+def render(page, exit_codes):
+    """
+    Return a manual page.
+
+    Args:
+        page: A row of ``PAGES``.
+        exit_codes: Rows of code, name and meaning.
+
+    """
+    head = f'.TH {escape(page.name.upper())} {page.section} "" pillarbox "pillarbox\'s manual"'
+    lines = [
+        '.\\" Generated by docs/generate.py: change the table in the code, not this page.',
+        head,
+        ".nh",
+        ".ad l",
+        ".SH NAME",
+        f"{escape(page.name)} \\- {escape(page.text)}",
+    ]
+    if page.synopsis:
+        lines.append(".SH SYNOPSIS")
+        for number, call in enumerate(page.synopsis):
+            lines += [".br"] if number else []
+            lines.append(_synopsis(call))
+    lines.append(".SH DESCRIPTION")
+    lines += from_markdown(page.description) if page.description else []
+    lines += _of_line(page)
+    for name, heading in page.parts:
+        lines += _of_markdown(name, heading)
+    if page.name == "msmtprc":
+        lines += _keywords()
+    if page.has_exit_codes:
+        lines += [".SH EXIT STATUS"]
+        for code, name, meaning in exit_codes:
+            lines += tagged(escape(code), f"{inline(name)}: {inline(meaning)}.")
+    if page.files:
+        lines.append(".SH FILES")
+        for path, text in page.files:
+            lines += tagged(f"\\fI{escape(path)}\\fR", f"{inline(text)}.")
+    if page.see:
+        lines.append(".SH SEE ALSO")
+        lines.append(", ".join(f"\\fB{escape(n[:-3])}\\fR({n[-2]})" for n in page.see))
+    return "\n".join(lines) + "\n"
+
+
+def _synopsis(call):
+    """Return a call with what is written as it stands in bold, and what stands for it in italics."""
+    words = []
+    for word in call.split(" "):
+        bare = word.strip("[]|.")
+        font = "R" if not bare or bare in ("<", "mail") else "I" if bare.isupper() else "B"
+        words.append(f"\\f{font}{escape(word)}\\fR" if font != "R" else escape(word))
+    return " ".join(words)
+
+
+def _of_line(page):
+    if page.line is None:
+        return []
+    if page.name == "pillarbox":
+        lines = [".SH COMMANDS"]
+        for line in command_lines():
+            lines += [f".SS {escape(line.name)}", f"{_sentence(line.text)}"]
+            if line.subcommands:
+                names = ", ".join(each.name.rpartition(" ")[2] for each in line.subcommands)
+                lines.append(
+                    f"{escape(names)}: see \\fB{escape(line.name.replace(' ', '-'))}\\fR(1)."
+                )
+            lines += _flags(line)
+        return lines
+    line = page.line()
+    lines = []
+    if line.subcommands:
+        lines.append(".SH ACTIONS")
+        for each in line.subcommands:
+            lines += [f".SS {escape(each.name.rpartition(' ')[2])}", _sentence(each.text)]
+            lines += _flags(each)
+    else:
+        lines += [".SH OPTIONS", *_flags(line)]
+    if line.epilog:
+        lines += [".SH EXIT STATUS", inline(line.epilog)]
+    return lines
+
+
+def _sentence(text):
+    return f"{escape(text[:1].upper() + text[1:]).rstrip('.')}."
+
+
+def _flags(line):
+    """Return the options and operands; of a subcommand without ``--help``, which all have."""
+    lines = []
+    for flag in line.flags:
+        if "--help" in flag.names and line.name != "msmtp":
+            continue
+        argument = f"\\fI{escape(flag.argument)}\\fR" if flag.argument else ""
+        if not flag.names:
+            lines += tagged(f"[{argument}]" if flag.is_optional else argument, _sentence(flag.help))
+            continue
+        names = ", ".join(f"\\fB{escape(name)}\\fR" for name in flag.names)
+        glue = "=" if flag.names[-1].startswith("--") else " "
+        shown = f"{glue}{argument}" if argument else ""
+        if argument and flag.is_optional:
+            shown = f"[{shown}]"
+        lines += tagged(names + shown, _sentence(flag.help))
+    return lines
+
+
+def _of_markdown(name, heading):
+    text = (HERE / name).read_text(encoding="utf-8")
+    if heading:
+        found = re.search(rf"(?ms)^## {re.escape(heading)}$.*?(?=^## |\Z)", text)
+        text = found[0]
+    return from_markdown(text)
+
+
+def _keywords():
+    lines = [".SH KEYWORDS"]
+    for field in FIELDS:
+        argument = "[on|off]" if field.argument == "optional" else "ARG"
+        default = "" if field.default in (None, "") else f"Default: {_shown(field.default)}."
+        since = "" if field.since.endswith("or older") else f"Since {field.since}."
+        said = " ".join(filter(None, (field.help, default, since)))
+        lines += tagged(f"\\fB{escape(field.name)}\\fR \\fI{escape(argument)}\\fR", escape(said))
+    return lines
+
+
+def _shown(value):
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
