@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from pillarbox.cli import getopt, main, msmtp, sendmail
-from pillarbox.cli.queue import ACTIONS
 from pillarbox.config.account import ALIASES, FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pillarbox.cli.getopt import Option
 
 __all__ = ["CommandLine", "Flag", "command_lines", "msmtp_line", "parser_of", "sendmail_line"]
 
@@ -64,19 +69,18 @@ class CommandLine:
     flags: tuple[Flag, ...] = ()
     subcommands: tuple[CommandLine, ...] = ()
     epilog: str = ""
-    operands: str = field(default="")
 
 
 class _Captured(Exception):  # noqa: N818 (it is no error)
     """The parser that a command would have parsed with."""
 
 
-def parser_of(module):
+def parser_of(module: str) -> argparse.ArgumentParser:
     """Return the parser of a command, which is called and stopped when it would parse."""
     known, mixed = "parse_known_args", "parse_known_intermixed_args"
     saved = getattr(argparse.ArgumentParser, known), getattr(argparse.ArgumentParser, mixed)
 
-    def capture(parser, *arguments, **keywords):
+    def capture(parser: argparse.ArgumentParser, *arguments: Any, **keywords: Any) -> Any:
         if not parser.add_help:  # it looks for one option before the others
             return saved[0](parser, *arguments, **keywords)
         raise _Captured(parser)
@@ -95,7 +99,7 @@ def parser_of(module):
     raise AssertionError(module)  # it has no parser
 
 
-def command_lines():
+def command_lines() -> tuple[CommandLine, ...]:
     """Return every ``pillarbox`` command."""
     return tuple(
         _of_parser(parser_of(module), f"pillarbox {name}", text)
@@ -103,7 +107,7 @@ def command_lines():
     )
 
 
-def _of_parser(parser, name, text):
+def _of_parser(parser: argparse.ArgumentParser, name: str, text: str) -> CommandLine:
     subcommands = ()
     flags = []
     for action in parser._actions:  # noqa: SLF001 (there is no other way to ask)
@@ -122,7 +126,7 @@ _DIRECTORIES = ("DIR",)
 _FILES = ("FILE", "PATH")
 
 
-def _of_action(action):
+def _of_action(action: argparse.Action) -> Flag:
     takes_none = action.nargs == 0
     shown = action.metavar or ("ARG" if action.option_strings else action.dest.upper())
     argument = "" if takes_none else shown
@@ -143,7 +147,7 @@ def _of_action(action):
     )
 
 
-def msmtp_line():
+def msmtp_line() -> CommandLine:
     """Return what ``msmtp`` understands."""
     texts = {**msmtp._HELP, **{row.name: row.help for row in (*FIELDS, *ALIASES)}}  # noqa: SLF001
     return CommandLine("msmtp", "send a mail as msmtp does", _of_options(msmtp.OPTIONS, texts))
@@ -164,7 +168,7 @@ SENDMAIL = {
 }
 
 
-def sendmail_line():
+def sendmail_line() -> CommandLine:
     """Return what ``sendmail`` understands."""
     texts = {**msmtp._HELP, **SENDMAIL}  # noqa: SLF001
     return CommandLine(
@@ -172,7 +176,7 @@ def sendmail_line():
     )
 
 
-def _of_options(options, texts):
+def _of_options(options: Iterable[Option], texts: Mapping[str, str]) -> tuple[Flag, ...]:
     """Merge the spellings of each key into one flag, those that are ignored into the last."""
     merged = {}
     for option in options:
@@ -182,7 +186,7 @@ def _of_options(options, texts):
     return tuple(_of_spellings(each, texts.get(key, "")) for key, each in rows)
 
 
-def _of_spellings(options, text):
+def _of_spellings(options: list[Option], text: str) -> Flag:
     names = [f"-{option.short}" for option in options if option.short]
     names += [f"--{option.long}" for option in options if option.long]
     arguments = {option.argument for option in options}
@@ -196,6 +200,3 @@ def _of_spellings(options, text):
         text,
         is_optional=getopt.REQUIRED not in arguments,
     )
-
-
-assert ACTIONS  # the subcommands of ``pillarbox queue``, which its parser has too

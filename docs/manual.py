@@ -10,11 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from commandlines import command_lines, msmtp_line, sendmail_line
+from commandlines import CommandLine, Flag, command_lines, msmtp_line, sendmail_line
 from roff import escape, from_markdown, inline, tagged
 
 from pillarbox.config.account import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable
 
 __all__ = ["PAGES", "render"]
 
@@ -45,14 +49,14 @@ class Page:
     text: str
     synopsis: tuple[str, ...] = ()
     description: str = ""
-    line: object = None
+    line: Callable[[], CommandLine | None] | None = None
     parts: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     see: tuple[str, ...] = ()
     has_exit_codes: bool = False
 
 
-def _command(name):
+def _command(name: str) -> Callable[[], CommandLine]:
     return lambda: next(line for line in command_lines() if line.name == name)
 
 
@@ -115,8 +119,8 @@ PAGES = (
             "msmtp [OPTION ...] [--] RECIPIENT ... < mail",
             "msmtp [OPTION ...] -t [--] [RECIPIENT ...] < mail",
         ),
-        "`msmtp` reads a mail from standard input and sends it, by the accounts of `msmtprc`(5), as "
-        "the program of that name does; this one is part of pillarbox.\n"
+        "`msmtp` reads a mail from standard input and sends it through an account of `msmtprc`(5), "
+        "as the program of that name does; this one is part of pillarbox.\n"
         "The sender and the recipients are those of the command line, not those of the header, "
         "unless `-t` or `--read-envelope-from` is given.",
         msmtp_line,
@@ -200,7 +204,7 @@ PAGES = (
 )
 
 
-def render(page, exit_codes):
+def render(page: Page, exit_codes: Iterable[tuple[str, ...]]) -> str:
     """
     Return a manual page.
 
@@ -244,8 +248,8 @@ def render(page, exit_codes):
     return "\n".join(lines) + "\n"
 
 
-def _synopsis(call):
-    """Return a call with what is written as it stands in bold, and what stands for it in italics."""
+def _synopsis(call: str) -> str:
+    """Return a call: in bold what is written as it stands, in italics what stands for it."""
     words = []
     for word in call.split(" "):
         bare = word.strip("[]|.")
@@ -254,7 +258,7 @@ def _synopsis(call):
     return " ".join(words)
 
 
-def _of_line(page):
+def _of_line(page: Page) -> list[str]:
     if page.line is None:
         return []
     if page.name == "pillarbox":
@@ -263,18 +267,24 @@ def _of_line(page):
             lines += [f".SS {escape(line.name)}", f"{_sentence(line.text)}"]
             if line.subcommands:
                 names = ", ".join(each.name.rpartition(" ")[2] for each in line.subcommands)
-                lines.append(
-                    f"{escape(names)}: see \\fB{escape(line.name.replace(' ', '-'))}\\fR(1)."
-                )
+                other = line.name.replace(" ", "-")
+                lines.append(f"{escape(names)}: see \\fB{escape(other)}\\fR(1).")
             lines += _flags(line)
         return lines
     line = page.line()
     lines = []
     if line.subcommands:
         lines.append(".SH ACTIONS")
+        common = [
+            flag
+            for flag in line.subcommands[0].flags
+            if flag.names and all(flag in each.flags for each in line.subcommands)
+        ]
         for each in line.subcommands:
             lines += [f".SS {escape(each.name.rpartition(' ')[2])}", _sentence(each.text)]
-            lines += _flags(each)
+            lines += _flags(each, common)
+        every = CommandLine("", "", tuple(common))
+        lines += [".SH OPTIONS OF EVERY ACTION", *_flags(every)] if common else []
     else:
         lines += [".SH OPTIONS", *_flags(line)]
     if line.epilog:
@@ -282,15 +292,15 @@ def _of_line(page):
     return lines
 
 
-def _sentence(text):
+def _sentence(text: str) -> str:
     return f"{escape(text[:1].upper() + text[1:]).rstrip('.')}."
 
 
-def _flags(line):
+def _flags(line: CommandLine, left_out: Container[Flag] = ()) -> list[str]:
     """Return the options and operands; of a subcommand without ``--help``, which all have."""
     lines = []
     for flag in line.flags:
-        if "--help" in flag.names and line.name != "msmtp":
+        if flag in left_out or ("--help" in flag.names and line.name != "msmtp"):
             continue
         argument = f"\\fI{escape(flag.argument)}\\fR" if flag.argument else ""
         if not flag.names:
@@ -305,7 +315,7 @@ def _flags(line):
     return lines
 
 
-def _of_markdown(name, heading):
+def _of_markdown(name: str, heading: str) -> list[str]:
     text = (HERE / name).read_text(encoding="utf-8")
     if heading:
         found = re.search(rf"(?ms)^## {re.escape(heading)}$.*?(?=^## |\Z)", text)
@@ -313,7 +323,7 @@ def _of_markdown(name, heading):
     return from_markdown(text)
 
 
-def _keywords():
+def _keywords() -> list[str]:
     lines = [".SH KEYWORDS"]
     for field in FIELDS:
         argument = "[on|off]" if field.argument == "optional" else "ARG"
@@ -324,5 +334,5 @@ def _keywords():
     return lines
 
 
-def _shown(value):
+def _shown(value: object) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)

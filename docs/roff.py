@@ -8,13 +8,15 @@ code, and in a line code, emphasis and links. A drawing (mermaid) is left out.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["escape", "from_markdown", "inline", "tagged"]
 
-_TABLE_RULE = re.compile(r"\|(?: --- \|)+$")
 
-
-def escape(text):
+def escape(text: str) -> str:
     """Return a text as man(7) shows it: what looks like a command or an escape is none."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     text = text.replace("'", "\\(aq").replace("`", "\\(ga").replace("^", "\\(ha")
@@ -22,7 +24,7 @@ def escape(text):
     return f"\\&{text}" if text[:1] == "." else text
 
 
-def inline(text):
+def inline(text: str) -> str:
     """Return a line of markdown with its code, emphasis and links."""
     parts = []
     pattern = r"`([^`]+)`|\*\*([^*]+)\*\*|\*([^*]+)\*|\[((?:[^\]`]|`[^`]*`)+)\]\([^)]+\)"
@@ -42,7 +44,7 @@ def inline(text):
     return f"\\&{line}" if line[:1] == "." and not line.startswith("\\") else line
 
 
-def tagged(tag, *paragraphs):
+def tagged(tag: str, *paragraphs: str) -> list[str]:
     """Return an entry of a list: what it is about, and what is said of it."""
     lines = [".TP", tag]
     for number, paragraph in enumerate(filter(None, paragraphs)):
@@ -53,7 +55,7 @@ def tagged(tag, *paragraphs):
     return lines
 
 
-def from_markdown(text, *, first_heading=2):
+def from_markdown(text: str, *, first_heading: int = 2) -> list[str]:
     """
     Return the lines of a page's markdown.
 
@@ -69,7 +71,7 @@ def from_markdown(text, *, first_heading=2):
     return lines
 
 
-def _joined(blocks):
+def _joined(blocks: Iterable[str]) -> Iterator[str]:
     """Yield blocks; pieces of code with an empty line between them are one."""
     held = ""
     for block in blocks:
@@ -83,7 +85,7 @@ def _joined(blocks):
         yield held
 
 
-def _block(block, first_heading):
+def _block(block: str, first_heading: int) -> list[str]:
     first = block.split("\n", 1)[0]
     level = len(first) - len(first.lstrip("#"))
     if level:
@@ -104,7 +106,7 @@ def _block(block, first_heading):
     return [".PP", *(inline(line) for line in block.split("\n"))]
 
 
-def _list(block):
+def _list(block: str) -> list[str]:
     lines = []
     for item in re.split(r"\n(?=- |\d+\. )", block):
         mark, _, text = item.partition(" ")
@@ -114,7 +116,11 @@ def _list(block):
     return lines
 
 
-def _table(rows):
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _table(rows: list[str]) -> list[str]:
     """Return a table as a list: the first cell is what each entry is about."""
     heads, *body = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
     lines = []
@@ -122,7 +128,7 @@ def _table(rows):
         if set("".join(row)) <= set("- |"):
             continue
         said = [
-            cell if number == 1 else f"{head}: {cell}"
+            _capital(cell if number == 1 else f"{head}: {cell}")
             for number, (head, cell) in enumerate(zip(heads, row, strict=True))
             if number and cell and cell != "-"
         ]

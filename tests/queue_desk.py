@@ -25,10 +25,22 @@ from pillarbox.spool.entry import make_entry_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+    from typing import Self
 
     from pillarbox.spool.base import Entry, Spool
 
-__all__ = ["ANN", "BEN", "CONTENT", "NOW_S", "OWNER", "Desk", "FixedClock", "HandCarrier", "put"]
+__all__ = [
+    "ANN",
+    "BEN",
+    "CONTENT",
+    "NOW_S",
+    "OWNER",
+    "Desk",
+    "FixedClock",
+    "HandCarrier",
+    "fill",
+    "put",
+]
 
 OWNER, ANN, BEN = 2000, 2001, 2002
 NOW_S = 1_795_531_271.0
@@ -177,10 +189,10 @@ class Desk:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
-    def __enter__(self) -> Desk:
+    def __enter__(self) -> Self:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(self.path)
-        os.chmod(self.path, 0o666)
+        os.chmod(self.path, 0o666)  # noqa: S103 (as that of the system's daemon)
         listener.listen(100)
         self._thread.start()
         self.run(self.server.start(listener))

@@ -175,10 +175,9 @@ class World:
         end_s = self.clock.now_s + seconds
         while True:
             wait_s = self.do_what_is_due()
-            if self.clock.now_s + wait_s > end_s:
-                self.clock.now_s = end_s
+            if self.clock.now_s >= end_s:
                 return
-            self.clock.now_s += wait_s
+            self.clock.now_s = min(self.clock.now_s + wait_s, end_s)
 
     def do_what_is_due(self) -> float:
         """Do what is due now, and return in how many seconds there may be more."""
@@ -193,7 +192,7 @@ class World:
                 assert not thread.is_alive(), "a worker hangs"
             deliverer._traffic._recorders.wait()
             if not threads:
-                return max(wait_s, 1.0)
+                return max(min(wait_s, deliverer._next_scan_s - self.clock.now_s), 1.0)
 
     def statuses(self, entry_id: str) -> str:
         """Return what is known of the recipients of an entry in the queue."""

@@ -156,7 +156,7 @@ def test_dead_dispatcher_is_seen(tmp_path, stack):
 
 
 def test_flush_once_sends_everything_now(tmp_path, stack):
-    """``queue flush`` without a daemon: what waits for its time is tried, and what is left counted."""
+    """``queue flush`` without a daemon tries what waits for its time, and counts what is left."""
     world = world_of(tmp_path, stack, LATER)
     for _ in range(3):
         world.put()

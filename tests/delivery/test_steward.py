@@ -176,7 +176,7 @@ def test_all_means_all_that_is_his(ask, spool):
     ("flush", {}), ("resume", {"account": "work"}), ("wake", {"id": "x"}), ("wait", {"id": "x"}),
 ])  # fmt: skip
 def test_attack_steering_accounts_as_a_user(ask, carrier, command, wishes):
-    """Only root and the owner have power over accounts, and nothing is done before that is known."""
+    """Only root and the owner may, and nothing is done before that is known."""
     rows, end = ask(ANN, command, **wishes)
     assert (rows, end["code"]) == ([], 77)
     assert carrier.told == []
@@ -455,7 +455,7 @@ def test_a_queue_without_a_daemon_says_so(request_):
     assert "pillarbox queue flush" in end["advice"]
 
 
-# -- between two processes ---------------------------------------------------------------------------
+# -- between two processes ------------------------------------------------------------------
 
 _REPLY = Reply(450, (b"4.2.1 \xff later",), EnhancedCode(4, 2, 1))
 _TROUBLE = Trouble(

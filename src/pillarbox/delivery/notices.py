@@ -212,15 +212,15 @@ class Notices:
         """
         Tell somebody that a mail is late. Args are those of ``bounce_for``.
 
-        What cannot be told now is not told later: by then it has arrived, or failed.
+        What cannot be told now is not told later, and is no alarm: nothing has failed yet.
         """
         silence = _silence(head, headers, "DELAY")
         if silence is not None:
-            return silence
+            return Told(None, silence.reason)
         waiting = {str(status.forward_path).lower() for status in statuses}
         readers = self._readers.find(head, account, waiting, greeting)
         if not readers:
-            return _nobody()
+            return Told(None, _nobody().reason)
         key = _key_of(readers)
         if not self._record.take(key, now_s=now_s):
             reason = say("{address} has had the notices of a day", address=key.replace("\n", ", "))
