@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: try test check fuzz bench powercut clean
+.PHONY: try test check fuzz bench soak powercut clean
 
 try: $(VENV)/.try ## show a mail going through, on a provider inside this computer
 	@$(BIN)/pillarbox try $(ARGS)
@@ -23,6 +23,9 @@ fuzz: $(VENV)/.test ## every fuzzer for SECONDS each (default 30)
 
 bench: $(VENV)/.test ## what pillarbox costs, beside its peers
 	@$(BIN)/python bench/run.py $(ARGS)
+
+soak: $(VENV)/.test ## the daemon under load, killed about every second for SECONDS (default 60)
+	@$(BIN)/python tests/crash/soak.py --seconds $(or $(SECONDS),60) $(ARGS)
 
 powercut: $(VENV)/.test ## cut the power of real file systems 200 times; root, and xfsprogs for XFS
 	@$(BIN)/python tests/powercut/run.py $(ARGS)

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pillarbox.cli import getopt, main, msmtp, sendmail
+from pillarbox.config import values
 from pillarbox.config.account import ALIASES, FIELDS
 
 if TYPE_CHECKING:
@@ -150,7 +151,18 @@ def _of_action(action: argparse.Action) -> Flag:
 def msmtp_line() -> CommandLine:
     """Return what ``msmtp`` understands."""
     texts = {**msmtp._HELP, **{row.name: row.help for row in (*FIELDS, *ALIASES)}}  # noqa: SLF001
-    return CommandLine("msmtp", "send a mail as msmtp does", _of_options(msmtp.OPTIONS, texts))
+    flags = _of_options(msmtp.OPTIONS, texts)
+    return CommandLine("msmtp", "send a mail as msmtp does", tuple(map(_with_kind, flags)))
+
+
+def _with_kind(flag: Flag) -> Flag:
+    """Return an option of msmtp with what its keyword says of its argument."""
+    for field in FIELDS:
+        if field.option and f"--{field.option}" in flag.names:
+            is_file = field.is_path or field.parse is values.parse_socket_path
+            choices = ("on", "off") if field.parse is values.parse_on_off else ()
+            return replace(flag, takes="file" if is_file else "", choices=choices)
+    return replace(flag, takes="file") if "--file" in flag.names else flag
 
 
 # sendmail's letters, by what they are called in its table.

@@ -16,7 +16,8 @@ sys.path.insert(0, str(HERE.parent / "src"))
 sys.path.insert(0, str(HERE.parent / "tests"))
 sys.path.insert(0, str(HERE))
 
-import manual  # noqa: E402 (behind the path)
+import completions  # noqa: E402 (behind the path)
+import manual  # noqa: E402
 
 from pillarbox import errors  # noqa: E402 (behind the path)
 from pillarbox.cli import getopt, main, msmtp, sendmail  # noqa: E402
@@ -352,12 +353,15 @@ PAGES = {
     "reference/repairs.md": repairs,
     "reference/proofs.md": proofs,
     **{
-        f"../man/{page.name}.{page.section}": partial(manual.render, page, _exit_codes())
+        f"../man/man{page.section}/{page.name}.{page.section}": partial(
+            manual.render, page, _exit_codes()
+        )
         for page in manual.PAGES
     },
+    **{f"../completions/{name}": partial(completions.render, name) for name in completions.FILES},
 }
 
 if __name__ == "__main__":
     for name, make in PAGES.items():
-        (HERE / name).parent.mkdir(exist_ok=True)
+        (HERE / name).parent.mkdir(parents=True, exist_ok=True)
         (HERE / name).write_text(make(), encoding="utf-8")

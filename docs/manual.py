@@ -104,6 +104,8 @@ PAGES = (
         "without one the spool itself is looked into.",
         _command("pillarbox queue"),
         (
+            ("operating.md", "What each state means"),
+            ("operating.md", "What to do when ..."),
             ("queue.md", "How a mail travels"),
             ("queue.md", "What each failure does"),
             ("queue.md", "Who is told"),

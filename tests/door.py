@@ -101,9 +101,7 @@ class Door:
         self.lines: list[str] = []
         self.faults: list[BaseException] = []
         self.shares: dict[int, tuple[int, int]] = {}
-        self.service = parse_service(
-            settings or {}, find_places({"HOME": self.folder}, is_user=True)
-        )
+        self.configure(settings or {})
         file = f"{self.folder}/msmtprc"
         with open(file, "w", encoding="utf-8") as stream:
             stream.write(accounts)
@@ -128,6 +126,11 @@ class Door:
         self._loop.close()
         self.spool.close()
         shutil.rmtree(self.folder)
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Take settings, before it is opened."""
+        places = find_places({"HOME": self.folder}, is_user=True)
+        self.service = parse_service(settings, places)
 
     def call(self, work: Any, timeout_s: float = 20.0) -> Any:
         """Run something in the loop of the socket."""
@@ -176,10 +179,11 @@ class Door:
 
     async def _listen(self) -> None:
         limits = self.service.limits
-        host = Host(
+        self.clock = Clock()
+        self.host = host = Host(
             self.service,
             self.spool,
-            Clock(),
+            self.clock,
             HOSTNAME,
             share_of=lambda uid: self.shares.get(uid, (0, 0)),
             count=lambda: 0,
@@ -193,10 +197,14 @@ class Door:
             self.accounts,
             admission,
             self.courier,
-            clock=Clock(),
+            clock=self.clock,
             hostname=HOSTNAME,
             events=events,
         )
+        await self._open()
+
+    async def _open(self) -> None:
+        limits = self.service.limits
         self.listener = Listener(
             lambda session: SubmissionHandler(session, self.desk),
             options_of_sessions(limits, HOSTNAME),

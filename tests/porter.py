@@ -100,7 +100,7 @@ class _Handler(Handler):
     async def content_ended(self, _: ContentEnded) -> Reply | tuple[Reply | None, ...] | None:
         assert self._mail is not None
         answers = self._porter.answers
-        if answers is None or Reply(250, (b"",)).code in [each.code for each in answers]:
+        if answers is None or any(answer.is_positive for answer in answers):
             self._porter.mails.append(self._mail)
         self._mail = None
         return answers

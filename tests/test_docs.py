@@ -35,6 +35,7 @@ def test_chinese_pages_follow_the_english_ones():
     pairs = [
         (ROOT / "README.md", ROOT / "README.zh.md"),
         (ROOT / "docs/queue.md", ROOT / "docs/queue.zh.md"),
+        (ROOT / "docs/operating.md", ROOT / "docs/operating.zh.md"),
         (
             ROOT / "docs/reference/configuration.md",
             ROOT / "docs/reference/configuration.zh.md",

@@ -241,7 +241,7 @@ def test_what_fails_to_be_handed_over_may_load_more(tmp_path):
     """The list above can fail: the texts of a failure are loaded only then."""
     path = tmp_path / "submit.sock"
     code = (
-        f"import pillarbox.handoff as it; it._PATIENCE_S = 0; it.drain_input = lambda: None;"
+        f"import pillarbox.handoff as it; it._PATIENCE_S = 0;"
         f"call = it.Call(['x']);\ntry: it.hand_over(call, {str(path)!r}, lambda _: b'')\n"
         "except Exception as exc: print(*sys.modules)"
     )

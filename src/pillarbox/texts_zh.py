@@ -1100,4 +1100,18 @@ TEXTS: dict[str, str] = {
     "{count} more": "另有 {count} 个",
     "{size} bytes": "{size} 字节",
     "{time}, {age} ago": "{time}（{age} 前）",
+    # delivery: acceptance, traffic, recorder
+    "account {name} cannot be used": "账户 {name} 无法使用",
+    "account {name} is not in the configuration any more": "配置中已没有账户 {name}",
+    "give it a line host NAME": "请为它添加一行 host 主机名",
+    "it could not be delivered within {days} days; last: {reason}": "{days} 天内未能投递；最近一次：{reason}",
+    "its account has sent as much as its limits allow for now": "该账户目前已达到发送限额",
+    "its account is not in the configuration any more": "配置中已没有该邮件的账户",
+    "its account is paused": "该账户已暂停",
+    "no account is left": "已没有可用账户",
+    "no account is left: {reason}": "已没有可用账户：{reason}",
+    "no attempt was answered": "所有尝试均未得到答复",
+    "nothing is sent, because what became of a mail cannot be written down: {reason}": "已停止发送，因为无法记录邮件的投递结果：{reason}",
+    "the accounts that were there before stay in use": "继续使用原有账户",
+    "{value} is no value of {name}": "{value} 不是 {name} 的有效值",
 }

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make the programs available that the tests in this folder use: those that call sendmail.
+# Make the programs available that the tests in this folder use: those that call sendmail. And
+# the shells and groff, for tests/test_manual.py.
 #
 #   tests/callers/install.sh
 #
@@ -24,6 +25,9 @@ tools='
 /usr/bin/mutt                    mutt
 /usr/bin/perl                    perl
 /usr/bin/unshare                 util-linux
+/usr/bin/groff                   groff-base
+/usr/bin/zsh                     zsh
+/usr/bin/fish                    fish
 '
 
 # Directory name, then the packages that are unpacked into it.

@@ -346,8 +346,8 @@ def test_a_hundred_megabytes_take_no_memory(tmp_path):
     path = tmp_path / "submit.sock"
     size_bytes = 100 << 20
     code = (
-        "from pillarbox.handoff import Call, hand_over\n"
-        f"hand_over(Call([{OWN!r}]), {str(path)!r})\n"
+        "from pillarbox.handoff import Call, hand_over, has_input, read_input\n"
+        f"hand_over(Call([{OWN!r}]), {str(path)!r}, read_input, has_input)\n"
         # Not rusage: its peak is also that of who forked us.
         "print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])\n"
     )

@@ -274,7 +274,8 @@ def test_a_refused_etrn_is_said_in_chinese():
 
 
 @pytest.mark.parametrize(("arguments", "lines"), [
-    (["--version"], ["除 --direct、--queue 和 --wait 外，sendmail 没有长选项", "建议：只有以 msmtp 之名运行时才支持 msmtp 的选项"]),
+    (["--version"], ["除 --direct、--queue 和 --wait 外，sendmail 没有长选项",
+                     "建议：只有以 msmtp 之名运行时才支持 msmtp 的选项"]),
     (["-bt"], ["不支持运行模式 -bt"]),
     (["-R", "some", "a@x.org"], ["-R 的参数 'some' 无效：请填写 "]),
 ])  # fmt: skip

@@ -126,7 +126,9 @@ def test_no_long_option_has_an_effect(host):
         for form in forms:
             result = host.call(*form, "--", "to@example.org")
             assert result.exit_code == 64, form
-            assert result.lines[0] == "sendmail has no long options but --direct, --queue and --wait"
+            assert (
+                result.lines[0] == "sendmail has no long options but --direct, --queue and --wait"
+            )
             assert host.is_untouched(), form
     assert host.puppet.connections == 0
 

@@ -33,6 +33,14 @@ max_connections = 10
 max_connections_per_user = 11
 idle = "12s"
 
+[listen]
+addresses = ["0.0.0.0:25", "[::]:25"]
+socket = "/run/smtp"
+tls_certificate = "/etc/cert.pem"
+tls_key = "/etc/key.pem"
+users = "/etc/users"
+requires_login = true
+
 [delivery]
 connections_per_account = 13
 mails_per_connection = 14
@@ -42,6 +50,7 @@ queue_lifetime = "17d"
 warning_after = "18h"
 failed_kept = "19w"
 scan_interval = 20
+history_kept = 22
 
 [notices]
 per_day = 21
@@ -49,6 +58,12 @@ languages = ["zh"]
 
 [alerts]
 command = ["/bin/logger", "-p", "crit"]
+
+[log]
+targets = ["file", "journal"]
+format = "json"
+file = "/var/log/pillarbox.log"
+level = "warning"
 
 [senders]
 root = ["*"]
@@ -79,6 +94,14 @@ VALUES = {
         "max_connections_per_user": 11,
         "idle_s": 12,
     },
+    "listen": {
+        "addresses": ("0.0.0.0:25", "[::]:25"),
+        "socket": "/run/smtp",
+        "tls_certificate": "/etc/cert.pem",
+        "tls_key": "/etc/key.pem",
+        "users": "/etc/users",
+        "requires_login": True,
+    },
     "delivery": {
         "connections_per_account": 13,
         "mails_per_connection": 14,
@@ -88,9 +111,16 @@ VALUES = {
         "warning_after_s": 64800,
         "failed_kept_s": 11491200,
         "scan_interval_s": 20,
+        "history_kept_s": 22,
     },
     "notices": {"per_day": 21, "languages": ("zh",)},
     "alerts": {"command": ("/bin/logger", "-p", "crit")},
+    "log": {
+        "targets": ("file", "journal"),
+        "format": "json",
+        "file": "/var/log/pillarbox.log",
+        "level": "warning",
+    },
     "senders": {
         "root": ("*",),
         "0": ("*@example.com",),

@@ -43,6 +43,16 @@ VALID = [
     (units.parse_optional_path, "", ""),
     (units.parse_optional_path, "/etc/aliases", "/etc/aliases"),
     (units.parse_socket, "/" + "s" * 106, "/" + "s" * 106),
+    (units.parse_optional_socket, "", ""),
+    (units.parse_optional_socket, "/run/s", "/run/s"),
+    (units.parse_switch, True, True),
+    (units.parse_switch, False, False),
+    (units.parse_addresses, [], ()),
+    (
+        units.parse_addresses,
+        ["127.0.0.1:25", "[::1]:025", "[0:0::1]:65535"],
+        ("127.0.0.1:25", "[::1]:25", "[::1]:65535"),
+    ),
     (units.some_of("a", "b"), ["b", "a"], ("b", "a")),
     (units.some_of("a", "b"), ["a"], ("a",)),
     (units.parse_command, [], ()),
@@ -87,6 +97,17 @@ INVALID = [
     (units.parse_path, 5, "quotes"),
     (units.parse_optional_path, 0, "quotes"),
     (units.parse_socket, "/" + "s" * 107, "107 bytes"),
+    (units.parse_optional_socket, "s", "absolute"),
+    *((units.parse_switch, given, "true or false") for given in (0, 1, "yes", None)),
+    *((units.parse_addresses, given, "brackets") for given in ("127.0.0.1:25", None)),
+    *(
+        (units.parse_addresses, [given], "with their ports")
+        for given in (
+            *("", "25", "localhost:25", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "1.2.3:25"),
+            *("127.0.0.1:65536", "::1:25", "[::1]", "[127.0.0.1]:25", "127.0.0.1:٢", "[::1:25"),
+            *("127.0.0.1:+5", "127.0.0.1: 5", "127.0.0.1:000025"),
+        )
+    ),
     *(
         (units.some_of("a", "b"), given, 'some of "a", "b"')
         for given in ([], ["c"], ["a", "a"], ["a", "c"])

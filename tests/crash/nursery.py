@@ -32,6 +32,7 @@ __all__ = [
     "Snapshot",
     "Told",
     "after_kill",
+    "build_shim",
 ]
 
 # What the library does at the chosen call, as its enum has it.
@@ -109,17 +110,14 @@ class Nursery:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._library = folder / "shim.so"
-        compiler = compiler_path()
-        command = [compiler, "-shared", "-fPIC", "-O1", "-o", self._library, _HERE / "shim.c"]
-        subprocess.run(command, check=True)
+        library = build_shim(folder)
         path = [str(Path(pillarbox.__file__).parents[1]), str(_TESTS)]
         code = f"import sys; sys.path[:0] = {path!r}; from crash import driver"
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={"LD_PRELOAD": str(self._library), "LC_ALL": "C.UTF-8"},
+            env={"LD_PRELOAD": str(library), "LC_ALL": "C.UTF-8"},
             text=True,
         )
 
@@ -170,6 +168,15 @@ class Nursery:
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
         return Told(answer["lines"], answer["ended"])
+
+
+def build_shim(folder: Path) -> Path:
+    """Return the library that spoils calls, made anew in a folder."""
+    library = folder / "shim.so"
+    compiler = compiler_path()
+    command = [compiler, "-shared", "-fPIC", "-O1", "-o", library, _HERE / "shim.c"]
+    subprocess.run(command, check=True)
+    return library
 
 
 def fast_folder() -> str | None:

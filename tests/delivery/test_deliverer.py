@@ -100,10 +100,22 @@ def test_stop_ends_what_is_on_its_way(tmp_path, stack):
     assert len(world.arrived) == 20
 
 
+def test_stop_leaves_nothing_that_could_come_back(tmp_path, stack):
+    """What was sent before the end is gone for good, even if the power is cut the moment after."""
+    world = started(tmp_path, stack)
+    for _ in range(10):
+        world.put()
+    wait_until(lambda: len(world.arrived) == 10, world.deliverer.queue)
+    assert world.deliverer.stop(10) is True
+    after = world.spool.crashed()
+    after.open()
+    assert after.names() == []
+    assert len(world.told("delivered")) == 10
+
+
 def test_stop_does_not_wait_for_ever(tmp_path, stack):
     """A server that says nothing does not keep the daemon from ending; the mail is still there."""
     may_go_on = threading.Event()
-    stack.callback(may_go_on.set)
     reached = threading.Event()
 
     def watch() -> None:
@@ -112,6 +124,7 @@ def test_stop_does_not_wait_for_ever(tmp_path, stack):
             may_go_on.wait(20)
 
     puppet = stack.enter_context(Puppet(watch=watch))
+    stack.callback(may_go_on.set)
     world = World(tmp_path, puppet=puppet, limits={"scan_interval_s": 60.0}, timeout=20)
     world.clock = Clock()
     world.start()

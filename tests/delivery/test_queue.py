@@ -158,3 +158,15 @@ def test_never_loses_and_never_doubles_an_item(steps):
             queue.reroute("a", lambda each, n=number: "b" if each.priority == n % 2 else "a")
     rest = taken(queue, 9999.0, "a") + taken(queue, 9999.0, "b")
     assert sorted(rest) == sorted(waiting)
+
+
+def test_shows_what_goes_first_without_handing_it_out():
+    """Whoever looks whether it may go leaves it where it is, and in its place."""
+    queue = queue_of(item("old", accepted=1), item("urgent", accepted=2, priority=4, due=50.0))
+    assert queue.first("a", 0.0).id == "old"
+    assert queue.first("a", 60.0).id == "urgent"
+    assert queue.first("a", 60.0).id == "urgent"
+    assert not queue.get("urgent").is_busy
+    assert taken(queue) == ["urgent", "old"]
+    assert queue.first("a", 60.0) is None
+    assert queue.first("nothing", 60.0) is None

@@ -17,7 +17,7 @@ from pillarbox.errors import SpoolError
 from pillarbox.mail.address import parse_mailbox
 from pillarbox.mail.reply import EnhancedCode, Reply
 from pillarbox.mail.status import Trouble, bounced, deferred, delivered
-from pillarbox.spool.base import CORRUPT, FAILED, HOLD, QUEUE, STATES, Progress
+from pillarbox.spool.base import CORRUPT, FAILED, HOLD, QUEUE, Progress
 from pillarbox.spool.directory import Directory
 from pillarbox.spool.memory import Memory
 from queue_desk import ANN, BEN, CONTENT, NOW_S, OWNER, FixedClock, HandCarrier, put
@@ -123,8 +123,8 @@ def test_a_listing_shows_what_waits_and_what_is_held(ask, spool):
     """What failed is shown to who asks for it."""
     queued, held, failed = (put(spool, state=state) for state in (QUEUE, HOLD, FAILED))
     assert set(ids_of(ask(ROOT, "list"))) == {queued, held}
-    assert ids_of(ask(ROOT, "list", states=[FAILED])) == [failed]
-    assert set(ids_of(ask(ROOT, "list", states=list(STATES)))) == {queued, held, failed}
+    assert ids_of(ask(ROOT, "list", where={"state": "failed"})) == [failed]
+    assert set(ids_of(ask(ROOT, "list", where={"state": "all"}))) == {queued, held, failed}
 
 
 def test_an_entry_on_its_way_is_active(ask, spool, carrier):
@@ -148,7 +148,7 @@ def test_everybody_sees_his_own_and_root_and_owner_all(ask, spool, uid, seen, st
         "b": put(spool, uid=BEN, state=state),
         "o": put(spool, uid=-1, state=state),
     }
-    assert set(ids_of(ask(uid, "list", states=[state]))) == {ids[letter] for letter in seen}
+    assert set(ids_of(ask(uid, "list", where={"state": state}))) == {ids[letter] for letter in seen}
 
 
 @pytest.mark.parametrize("command", ["show", "retry", "delete"])
@@ -316,7 +316,7 @@ def test_delete_takes_mails_out_for_good(ask, spool, state):
     entry_id, kept = put(spool, state=state), put(spool)
     rows, end = ask(ANN, "delete", ids=[entry_id])
     assert (rows, end["code"]) == ([{"id": entry_id, "done": True, "note": ""}], 0)
-    assert ids_of(ask(ROOT, "list", states=[QUEUE, HOLD, FAILED])) == [kept]
+    assert ids_of(ask(ROOT, "list", where={"state": "queue,hold,failed"})) == [kept]
     if isinstance(spool, Memory):
         after = spool.crashed()
         after.open()
@@ -380,12 +380,12 @@ def test_damaged_entries_are_roots_to_see_and_to_delete(tmp_path):
     def ask(uid, **request):
         return list(steward.answer(uid, request))
 
-    assert ask(ANN, command="list", states=[CORRUPT])[:-1] == []
-    listed = ask(ROOT, command="list", states=[CORRUPT])[:-1]
+    assert ask(ANN, command="list", where={"state": "corrupt"})[:-1] == []
+    listed = ask(ROOT, command="list", where={"state": "corrupt"})[:-1]
     assert listed == [{"id": "what is this", "state": "corrupt"}]
     assert ask(ROOT, command="show", id="what is this")[:-1] == listed
     assert ask(ANN, command="delete", ids=["what is this"])[-1]["code"] == 66
-    assert ask(ROOT, command="retry", ids=["what is this"])[-1]["code"] == 66
+    assert ask(ROOT, command="retry", ids=["what is this"])[-1]["code"] == 65
     assert ask(ROOT, command="delete", ids=["what is this"])[-1]["code"] == 0
     assert spool.names(CORRUPT) == []
     spool.close()
@@ -508,14 +508,22 @@ def test_a_mail_of_another_process_is_passed_on(ask, carrier):
     {"command": ["list"]},
     {"command": "lst"},
     {"command": "list", "strange": 1},
-    {"command": "list", "states": []},
-    {"command": "list", "states": ["queue", "nowhere"]},
-    {"command": "list", "states": [["queue"]]},
-    {"command": "list", "states": "queue"},
+    {"command": "list", "where": []},
+    {"command": "list", "where": {"state": "queue,nowhere"}},
+    {"command": "list", "where": {"state": ["queue"]}},
+    {"command": "list", "where": {"strange": ""}},
+    {"command": "list", "where": {"older": "x" * 321}},
+    {"command": "list", "where": {str(number): "" for number in range(51)}},
     {"command": "show"},
     {"command": "show", "id": 5},
     {"command": "show", "id": "abcd", "content": "yes"},
     {"command": "delete"},
+    {"command": "delete", "ids": ""},
+    {"command": "delete", "where": {}},
+    {"command": "history", "limit": 0},
+    {"command": "history", "limit": True},
+    {"command": "edit", "id": "x", "content": "no base64"},
+    {"command": "edit", "id": "x", "to": "a@example.net"},
     {"command": "delete", "ids": []},
     {"command": "delete", "ids": [None]},
     {"command": "delete", "ids": ["x"] * 1001},
@@ -545,5 +553,6 @@ def test_the_answer_is_in_the_callers_language(ask, spool, carrier):
 def test_every_operation_is_tried_here():
     """A new row needs a test of its own."""
     assert set(OPERATIONS) == {
-        "list", "show", "retry", "delete", "flush", "resume", "status", "wake", "wait",
+        "list", "show", "history", "status", "stats", "retry", "delete", "hold", "release", "edit",
+        "flush", "pause", "resume", "wake", "wait",
     }  # fmt: skip

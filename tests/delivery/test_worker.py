@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from peer import Puppet
+from pillarbox.delivery.health import Memory
 from pillarbox.delivery.job import Job
 from pillarbox.mail.status import DELIVERED
 from pillarbox.spool.base import FAILED
@@ -256,6 +257,21 @@ def test_missing_password_has_the_account_wait(tmp_path, stack):
     world.run(MINUTE_S)  # the file was changed: it is read again, and tried
     assert world.spool.names() == []
     assert len(world.arrived) == 1
+
+
+def test_login_is_remembered_before_it_is_made(tmp_path, stack):
+    """A process that is killed between the login and its answer has not forgotten it (R9)."""
+    seen = []
+
+    def watch() -> None:
+        if puppet.commands and puppet.commands[-1].startswith("AUTH"):
+            seen.append(Memory(str(tmp_path)).load("default")["breaker"]["pending"])
+
+    puppet = stack.enter_context(Puppet({"AUTH": "535 no"}, watch=watch))
+    world = World(tmp_path, puppet=puppet)
+    world.put()
+    world.run(20 * MINUTE_S)
+    assert seen == [1, 1]
 
 
 def test_large_recipient_lists_are_sent_in_parts_the_server_takes(tmp_path, stack):

@@ -48,12 +48,6 @@ def porter(path):
         yield service
 
 
-@pytest.fixture(autouse=True)
-def no_input(monkeypatch):
-    """Keep the tests' own standard input out of it."""
-    monkeypatch.setattr(handoff, "drain_input", lambda: None)
-
-
 def give(path, call=None, content=b"Subject: x\n\nHello.\n"):
     """Hand a content over."""
     hand_over(call or Call(TO), str(path), reader(content))
@@ -116,7 +110,6 @@ def test_nothing_is_said_to_the_service_before_the_mail_is_there(path, porter):
 def test_a_pipe_that_says_nothing_for_long_keeps_its_connection(path, porter, monkeypatch):
     """A job that cron runs prints much, works for an hour, and prints its last line."""
     answers = [True, False, False, True, True]
-    monkeypatch.setattr(handoff, "_has_input", lambda _: answers.pop(0))
     said = []
     monkeypatch.setattr(
         talk.Talk,
@@ -124,7 +117,7 @@ def test_a_pipe_that_says_nothing_for_long_keeps_its_connection(path, porter, mo
         lambda self, data, write=talk.Talk.write: (said.append(data[:8]), write(self, data)),
     )
     content = b"x" * (2 * PIECE + 5)
-    give(path, content=content)
+    hand_over(Call(TO), str(path), reader(content), lambda _: answers.pop(0))
     assert bytes(porter.mails[0].content) == content
     assert said[1:] == [
         b"BDAT 655",
@@ -516,6 +509,24 @@ def test_a_mail_that_cannot_be_read_to_its_end_is_not_taken(path, porter):
     with pytest.raises(InputOutputError):
         hand_over(Call(TO), str(path), broken)
     assert porter.mails == []
+
+
+def test_standard_input_is_waited_for_so_long_and_no_longer():
+    """Whether there is something, or its end, or nothing yet."""
+    saved = os.dup(0)
+    reading, writing = os.pipe()
+    try:
+        os.dup2(reading, 0)
+        assert not handoff.has_input(0.01)
+        os.write(writing, b"x")
+        assert handoff.has_input(10)
+        os.read(0, 1)
+        os.close(writing)
+        assert handoff.has_input(10)
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+        os.close(reading)
 
 
 def test_standard_input_that_cannot_be_read_is_said(tmp_path):

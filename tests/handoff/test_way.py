@@ -120,7 +120,8 @@ def test_a_path_that_cannot_be_is_not_there(name):
 def handed(monkeypatch, tmp_path):
     """Return what ``start`` hands over, in an environment where it does."""
     calls = []
-    monkeypatch.setattr(handoff, "hand_over", lambda call, path: calls.append((call, path)))
+    monkeypatch.setattr(handoff, "hand_over", lambda call, path, *_: calls.append((call, path)))
+    monkeypatch.setattr(handoff, "drain_input", lambda: None)
     monkeypatch.setattr(handoff.posix, "_exit", lambda _: None)
     environment = {b"HOME": os.fsencode(tmp_path), b"PILLARBOX_SOCKET": b"/socket"}
     monkeypatch.setattr(handoff.posix, "environ", environment)

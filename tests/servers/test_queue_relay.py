@@ -17,6 +17,7 @@ import ssl
 import subprocess
 import sys
 import time
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,7 @@ auth plain
 user {user}
 password {password}
 from {user}
-bounce_to alice@example.test
+bounce_to {reader}
 timeout 10
 """
 
@@ -163,7 +164,9 @@ class Daemon:
 
     def count(self):
         """Return how many mails wait."""
-        return len(self.ask("list", "--json").out.splitlines())
+        listed = self.ask("list", "--json")
+        assert listed.exit_code == 0, listed
+        return len(listed.out.splitlines())
 
     def stop(self):
         """End it, gently."""
@@ -247,23 +250,36 @@ def small_spool(tmp_path):
 
 
 @pytest.fixture
-def daemon(relay, small_spool, certificates, tmp_path):
-    """Give a running daemon that sends through the relay."""
-    directory = tmp_path / "daemon"
-    directory.mkdir(mode=0o700)
-    accounts = directory / "msmtprc"
-    accounts.write_text(
-        ACCOUNTS.format(
-            port=relay.ports["submissions"],
-            authority=certificates.authority,
-            user=USER,
-            password=PASSWORD,
+def start_daemon(certificates, tmp_path):
+    """Return a function that starts a daemon which sends through a Postfix."""
+    started = []
+
+    def start(server, spool, reader):
+        directory = tmp_path / "daemon"
+        directory.mkdir(mode=0o700)
+        accounts = directory / "msmtprc"
+        accounts.write_text(
+            ACCOUNTS.format(
+                port=server.ports["submissions"],
+                authority=certificates.authority,
+                user=USER,
+                password=PASSWORD,
+                reader=reader,
+            )
         )
-    )
-    accounts.chmod(0o600)
-    running = Daemon(directory, small_spool / "spool")
-    yield running
-    running.kill()
+        accounts.chmod(0o600)
+        started.append(Daemon(directory, spool))
+        return started[-1]
+
+    yield start
+    for daemon in started:
+        daemon.kill()
+
+
+@pytest.fixture
+def daemon(relay, small_spool, start_daemon):
+    """Give a running daemon that sends through the relay, with little room."""
+    return start_daemon(relay, small_spool / "spool", USER)
 
 
 def fill(path):
@@ -370,3 +386,35 @@ def _arrived(new):
         relay_id = re.search(rb"with ESMTPSA id (\w+)", mail)[1].decode()
         found[mail_id].add((queue_id, relay_id))
     return found
+
+
+def test_who_is_refused_is_told_of_and_the_others_get_it(postfix, start_daemon, tmp_path):
+    """A real relay takes the notice with its null reverse-path, and it says what was refused."""
+    box, reader = postfix.boxes.fresh(), postfix.boxes.fresh()
+    daemon = start_daemon(postfix, tmp_path / "spool", reader)
+    mail = f"From: {USER}\nTo: {box}\nBcc: hidden@example.test\nSubject: the backup\n\nhush\n"
+
+    result = run_program(
+        "sendmail",
+        ["-i", "-f", USER, box, "nobody@example.test"],
+        mail.encode(),
+        env=daemon.environment,
+    )
+
+    assert (result.exit_code, result.err) == (0, "")
+    assert b"hush" in postfix.boxes.mail(box)
+    arrived = postfix.boxes.mail(reader)
+    assert arrived.startswith(b"Return-Path: <>\n")
+    assert b"hush" not in arrived
+    notice = message_from_bytes(arrived, policy=policy.default)
+    assert notice["From"].addresses[0].addr_spec == USER
+    assert "mail to nobody@example.test was not delivered" in notice["Subject"]
+    _, facts, header = notice.iter_parts()
+    refused = facts.get_payload()[1]
+    assert refused["Final-Recipient"] == "rfc822; nobody@example.test"
+    assert refused["Status"] == "5.1.1"
+    assert refused["Diagnostic-Code"].startswith("smtp; 550 5.1.1 <nobody@example.test>")
+    assert "hidden" not in header.get_payload()
+    eventually(lambda: not daemon.count(), "the end of the queue")
+    assert daemon.ask("list", "--state", "failed", "--json").out
+    assert daemon.stop() == 0

@@ -37,6 +37,7 @@ COMMANDS = {
     "send": ("pillarbox.cli.send", "write a mail, with Markdown and attachments, and send it"),
     "try": ("pillarbox.cli.try_", "show a mail going through, on a provider inside this computer"),
     "lint": ("pillarbox.cli.lint", "say what is wrong with a mail before it is sent"),
+    "trace": ("pillarbox.cli.trace", "show what became of a mail, from its sender to the provider"),
     "queue": ("pillarbox.cli.queue", "see and steer what waits to be sent"),
     "provider": ("pillarbox.intake.provider", "run that provider alone, for tests"),
     "serve": ("pillarbox.intake.serve", "take mail from programs, keep it safe, and deliver it"),

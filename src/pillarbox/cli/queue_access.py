@@ -196,7 +196,9 @@ class QueueAccess:
         if os.getuid() not in (_ROOT, status.st_uid):
             raise _shut(path, say("only its owner and root may look into it"))
         from pillarbox.delivery.clock import Clock
+        from pillarbox.delivery.events import Events
         from pillarbox.delivery.health import Memory
+        from pillarbox.delivery.history import HISTORY, History
         from pillarbox.delivery.steward import Steward
         from pillarbox.delivery.still import StillCarrier
         from pillarbox.spool.directory import Directory
@@ -207,7 +209,11 @@ class QueueAccess:
             spool.open()
         self._spool = spool
         carrier = StillCarrier(spool, Memory(spool.accounts_path), Clock())
-        self._steward = Steward(spool, carrier, owner_uid=status.st_uid)
+        history = History(f"{path}/{HISTORY}")
+        events = Events(targets=(), history=history)
+        self._steward = Steward(
+            spool, carrier, owner_uid=status.st_uid, events=events, history=history
+        )
 
 
 def _client_for(place: QueuePlace) -> ControlClient | None:

@@ -13,7 +13,7 @@ from pillarbox.cli.main import spoken
 from pillarbox.cli.queue_page import account_lines
 from pillarbox.config.service import load_service
 from pillarbox.delivery.assembly import hostname_of, make_accounts, make_deliverer
-from pillarbox.delivery.events import Events
+from pillarbox.delivery.journal import make_silent_events
 from pillarbox.delivery.steward_rows import account_row
 from pillarbox.errors import EX_OK, EX_TEMPFAIL
 from pillarbox.text import say
@@ -65,7 +65,7 @@ def _make_deliverer(queue: QueueAccess) -> Deliverer:
     service = load_service(place.settings or None, is_user=place.is_user)
     accounts = make_accounts(service, os.environ, is_user=place.is_user)
     # What happens is told at the end, and the notices tell the senders.
-    events = Events(lambda _: None)
+    events = make_silent_events(service)
     hostname = hostname_of(service)
     return make_deliverer(
         queue.directory, accounts, lambda: service, hostname=hostname, events=events

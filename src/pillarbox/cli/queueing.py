@@ -58,7 +58,7 @@ def hand_over_as_it_is(request: SendRequest, source: Source, socket: str) -> Non
         is_raw=request.is_raw,
         wish=request.wish,
     )
-    hand_over(call, socket, source.read_again)
+    hand_over(call, socket, source.read_again, source.has_input)
 
 
 def _setting(request: SendRequest, name: str) -> str | None:
@@ -112,6 +112,7 @@ def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accou
 
     from pillarbox.delivery.acceptance import Submission, make_head
     from pillarbox.delivery.assembly import hostname_of, make_accounts
+    from pillarbox.delivery.journal import log_accepted, make_silent_events
     from pillarbox.spool.base import Origin
     from pillarbox.spool.directory import Directory
 
@@ -138,13 +139,16 @@ def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accou
     try:
         draft = spool.begin(head)
         try:
+            size_bytes = 0
             while piece := source.read_again(_PIECE_BYTES):
+                size_bytes += len(piece)
                 draft.write(piece)
             draft.commit()
         finally:
             draft.discard()  # does nothing to what is committed
     finally:
         spool.close()
+    log_accepted(make_silent_events(service), head, size_bytes)
     return accounts, head
 
 
@@ -166,7 +170,7 @@ def _try_at_once(service: Service, accounts: Accounts, head: Head) -> None:
 
 def _deliver(service: Service, accounts: Accounts, head: Head) -> None:
     from pillarbox.delivery.assembly import hostname_of, make_deliverer
-    from pillarbox.delivery.events import Events
+    from pillarbox.delivery.journal import make_silent_events
     from pillarbox.spool.directory import Directory
 
     spool = Directory(service.spool, part="deliver")
@@ -177,7 +181,7 @@ def _deliver(service: Service, accounts: Accounts, head: Head) -> None:
             accounts,
             lambda: service,
             hostname=hostname_of(service),
-            events=Events(_write_nothing),
+            events=make_silent_events(service),
         )
         result = deliverer.wait_for(head.id)
         deliverer.load()
@@ -210,7 +214,3 @@ def _shown(trouble: Trouble) -> str:
 def _tell_kept(head: Head, reason: str) -> None:
     text = say("kept in the queue as {id}: {reason}", id=head.id, reason=reason)
     tell(program_name(), printable(spoken(text)))
-
-
-def _write_nothing(_: str) -> None:
-    """Log nothing: the person reads standard error."""

@@ -21,6 +21,7 @@ from pillarbox.handoff import (
     SYSTEM,
     WISHES,
     drain_input,
+    has_input,
     has_own_configuration,
     read_input,
     socket_of,
@@ -299,6 +300,10 @@ class Source:
         if len(first) > size:
             self._octets.insert(0, first[size:])
         return first[:size]
+
+    def has_input(self, timeout_s: float) -> bool:
+        """Wait up to so long until ``read_again`` would not block; return whether it is so."""
+        return bool(self._octets) or has_input(timeout_s)
 
     def forget_octets(self) -> None:
         """Keep nothing more of what is read."""

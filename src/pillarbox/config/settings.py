@@ -27,6 +27,8 @@ __all__ = [
     "Alerts",
     "Delivery",
     "Limits",
+    "Listen",
+    "Log",
     "Notices",
     "Service",
     "Setting",
@@ -73,10 +75,10 @@ SETTINGS = (
     Setting(
         "",
         "roles",
-        units.some_of("submit", "deliver"),
+        units.some_of("submit", "deliver", "listen"),
         ("submit", "deliver"),
         "What this process does: take mail from programs (submit), bring it to the relay host "
-        "(deliver).",
+        "(deliver), take mail by SMTP (listen).",
     ),
     Setting("", "spool", units.parse_path, "{spool}", "Directory of the mail that waits."),
     Setting(
@@ -183,6 +185,49 @@ SETTINGS = (
         "s",
     ),
     Setting(
+        "listen",
+        "addresses",
+        units.parse_addresses,
+        ("127.0.0.1:2525", "[::1]:2525"),
+        "Where the role listen takes mail by SMTP. Other addresses than those of this computer "
+        "need a certificate and users.",
+    ),
+    Setting(
+        "listen",
+        "socket",
+        units.parse_optional_socket,
+        "",
+        "Unix socket at which it does so too; not set: none.",
+    ),
+    Setting(
+        "listen",
+        "tls_certificate",
+        units.parse_optional_path,
+        "",
+        "File of our certificate with its chain, for STARTTLS; not set: there is no TLS.",
+    ),
+    Setting(
+        "listen",
+        "tls_key",
+        units.parse_optional_path,
+        "",
+        "File of its key; not set: it is in the same file.",
+    ),
+    Setting(
+        "listen",
+        "users",
+        units.parse_optional_path,
+        "",
+        "File of those who may log in; `pillarbox serve --hash-password NAME` makes a line of it.",
+    ),
+    Setting(
+        "listen",
+        "requires_login",
+        units.parse_switch,
+        False,  # noqa: FBT003 (a default, in its column)
+        "Whether programs of this computer have to log in as well; the kernel names them anyway.",
+    ),
+    Setting(
         "delivery",
         "connections_per_account",
         units.parse_count,
@@ -245,6 +290,14 @@ SETTINGS = (
         "s",
     ),
     Setting(
+        "delivery",
+        "history_kept",
+        units.parse_duration,
+        2592000,
+        "How long is remembered what became of each mail (`pillarbox trace`).",
+        "s",
+    ),
+    Setting(
         "notices",
         "per_day",
         units.parse_count,
@@ -265,6 +318,35 @@ SETTINGS = (
         (),
         "Program and arguments run without a shell when an account is broken and when a notice "
         "cannot be sent; the text is its standard input.",
+    ),
+    Setting(
+        "log",
+        "targets",
+        units.some_of("stderr", "file", "syslog", "journal"),
+        ("stderr",),
+        "Where the log goes: standard error (under systemd that is the journal), a file, syslog, "
+        "or the journal with a field for each thing that an event says.",
+    ),
+    Setting(
+        "log",
+        "format",
+        units.one_of("words", "json"),
+        "words",
+        "How a line is written: `key=value` words, or a JSON object.",
+    ),
+    Setting(
+        "log",
+        "file",
+        units.parse_optional_path,
+        "",
+        "The file of target `file`; a SIGHUP opens it anew.",
+    ),
+    Setting(
+        "log",
+        "level",
+        units.one_of("critical", "error", "warning", "notice", "info"),
+        "info",
+        "The least important events that are logged.",
     ),
 )
 
@@ -288,6 +370,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Listen:
+    """Where and from whom mail is taken by SMTP."""
+
+    addresses: tuple[str, ...]
+    socket: str
+    tls_certificate: str
+    tls_key: str
+    users: str
+    requires_login: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """How mail is brought to the relay host."""
 
@@ -299,6 +393,7 @@ class Delivery:
     warning_after_s: int
     failed_kept_s: int
     scan_interval_s: int
+    history_kept_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +409,16 @@ class Alerts:
     """What the administrator is told when mail cannot carry it."""
 
     command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where the events of the service are told, and how."""
+
+    targets: tuple[str, ...]
+    format: str
+    file: str
+    level: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,14 +441,23 @@ class Service:
     aliases: str
     hostname: str
     limits: Limits
+    listen: Listen
     delivery: Delivery
     notices: Notices
     alerts: Alerts
+    log: Log
     senders: Mapping[str, tuple[str, ...]]
     path: str = ""
 
 
-SECTIONS = {"limits": Limits, "delivery": Delivery, "notices": Notices, "alerts": Alerts}
+SECTIONS = {
+    "limits": Limits,
+    "listen": Listen,
+    "delivery": Delivery,
+    "notices": Notices,
+    "alerts": Alerts,
+    "log": Log,
+}
 
 
 def patterns_of(

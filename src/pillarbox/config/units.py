@@ -8,6 +8,7 @@ completes the sentence "invalid value for X: ...".
 from __future__ import annotations
 
 import grp
+import ipaddress
 import os
 import pwd
 from typing import TYPE_CHECKING, TypeGuard
@@ -21,15 +22,19 @@ if TYPE_CHECKING:
 __all__ = [
     "check_who",
     "count_to",
+    "one_of",
+    "parse_addresses",
     "parse_command",
     "parse_count",
     "parse_duration",
     "parse_optional_path",
+    "parse_optional_socket",
     "parse_path",
     "parse_patterns",
     "parse_percent",
     "parse_size",
     "parse_socket",
+    "parse_switch",
     "parse_text",
     "some_of",
 ]
@@ -38,6 +43,7 @@ _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}  # bina
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _NUMBER_MAX = 2**53  # what a float still counts exactly; nothing here is sensibly larger
 _YEAR_S = 366 * 86400
+_PORT_MAX = 65535
 _PERCENT_MAX = 90  # more would leave a spool that takes nothing
 
 
@@ -109,6 +115,37 @@ def parse_socket(given: object) -> str:
     return path
 
 
+def parse_optional_socket(given: object) -> str:
+    """Return the absolute path of a socket, or an empty text for an empty one (unset)."""
+    return parse_socket(given) if given != "" else ""
+
+
+def parse_switch(given: object) -> bool:
+    """Return a yes or a no, as TOML has them."""
+    if not isinstance(given, bool):
+        raise ValueError(say("write true or false"))  # noqa: TRY004 (the readers' one error)
+    return given
+
+
+def parse_addresses(given: object) -> tuple[str, ...]:
+    """Return addresses with ports, each ``127.0.0.1:25`` or ``[::1]:25``; no name is looked up."""
+    return tuple(_address(text) for text in _texts(given))
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    is_number = port.isascii() and port.isdigit() and len(port) <= 5
+    reason = say('write addresses with their ports, such as "127.0.0.1:25" or "[::1]:25"')
+    if not is_number or not 0 < int(port) <= _PORT_MAX:
+        raise ValueError(reason)
+    try:
+        if host.startswith("[") and host.endswith("]"):
+            return f"[{ipaddress.IPv6Address(host[1:-1])}]:{int(port)}"
+        return f"{ipaddress.IPv4Address(host)}:{int(port)}"
+    except ValueError:
+        raise ValueError(reason) from None
+
+
 def some_of(*words: str) -> Callable[[object], tuple[str, ...]]:
     """Return a reader that takes a list of some of these words, each at most once."""
 
@@ -120,6 +157,18 @@ def some_of(*words: str) -> Callable[[object], tuple[str, ...]]:
         return found
 
     return parse_words
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Return a reader that takes one of these words."""
+
+    def parse_word(given: object) -> str:
+        if not isinstance(given, str) or given not in words:
+            listed = ", ".join(f'"{word}"' for word in words)
+            raise ValueError(say("write one of {words}", words=listed))
+        return given
+
+    return parse_word
 
 
 def parse_command(given: object) -> tuple[str, ...]:

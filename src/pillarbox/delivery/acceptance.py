@@ -60,6 +60,8 @@ class Submission(Value):
         priority: That of RFC 6710, -9 to 9.
         origin: Who he is.
         hello_name: What he calls himself; empty: he did not say.
+        protocol: How he spoke, in the words of RFC 3848 (``ESMTPS``); empty: as his door does.
+        login: The name that he logged in with, of harmless characters; empty: he did not.
 
     """
 
@@ -68,9 +70,11 @@ class Submission(Value):
         "envid",
         "hello_name",
         "is_own_sender",
+        "login",
         "notify",
         "origin",
         "priority",
+        "protocol",
         "recipients",
         "ret",
         "sender",
@@ -91,6 +95,8 @@ class Submission(Value):
         priority: int = 0,
         origin: Origin | None = None,
         hello_name: str = "",
+        protocol: str = "",
+        login: str = "",
     ) -> None:
         self.recipients = recipients
         self.sender = sender
@@ -103,6 +109,8 @@ class Submission(Value):
         self.priority = priority
         self.origin = origin if origin is not None else Origin(os.getuid(), os.getgid())
         self.hello_name = hello_name
+        self.protocol = protocol
+        self.login = login
 
 
 class Accounts:
@@ -339,7 +347,9 @@ def _trace(submission: Submission, hostname: str, entry_id: str, epoch_s: float)
     who = f"from {submission.hello_name or hostname}"
     if origin.uid >= 0:
         who += f" (uid {origin.uid})"
-    protocol = "LMTP" if origin.door == "socket" else "local"
+    if submission.login:
+        who += f" (user {submission.login})"
+    protocol = submission.protocol or ("LMTP" if origin.door == "socket" else "local")
     return (
         f"Received: {who}\r\n\tby {hostname} (pillarbox) with {protocol}"
         f" id {entry_id};\r\n\t{format_date(epoch_s)}"

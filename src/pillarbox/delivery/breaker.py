@@ -46,6 +46,7 @@ _DISPROVED_BY_SESSION = frozenset(
 _DISPROVED_BY_NETWORK = frozenset(("site", "busy"))
 _MAX_REASON = 500
 _MAX_FAILURES = 1 << 31
+_TEN_YEARS_S = 10 * 365 * DAY_S  # how long a person's pause is said to last
 _MAX_NUMBER = 1 << 53  # beyond it, seconds could not be told apart
 
 
@@ -64,6 +65,7 @@ class Breaker:
         reason: How the failure was told, for people.
         since_s: Since when, in seconds since the epoch, for people; 0: it is well.
         failures: How often in a row the account failed, of whatever kind.
+        paused_s: Since when a person has it paused, in seconds since the epoch; 0: nobody has.
         is_proven: A login has succeeded in this process and none has failed since.
 
     """
@@ -78,6 +80,7 @@ class Breaker:
         self.kind = ""
         self.reason = ""
         self.since_s = 0.0
+        self.paused_s = 0.0
         self.failures = 0
         self.is_proven = False
         self._steps: dict[str, int] = {}  # failures in a row by kind
@@ -102,7 +105,12 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         """Whether mail is held back by it at all."""
-        return self.kind != ""
+        return self.kind != "" or self.is_paused
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a person said that nothing goes through it; only ``resume`` ends that."""
+        return self.paused_s > 0
 
     @property
     def needs_notice(self) -> bool:
@@ -121,6 +129,8 @@ class Breaker:
 
     def wait_s(self, elapsed_s: float) -> float:
         """Return how long no connection may be opened, in seconds; 0: it may."""
+        if self.is_paused:
+            return _TEN_YEARS_S
         if self._is_free:
             return 0.0
         wait_s = self._until_s - elapsed_s
@@ -251,8 +261,19 @@ class Breaker:
             "sender", reason, now_s=now_s, elapsed_s=elapsed_s, chance=chance, is_session=True
         )
 
+    def pause(self, now_s: float) -> bool:
+        """Let nothing go through it, until ``resume``: a person said so; False: it is known."""
+        if self.is_paused:
+            return False
+        self.paused_s = now_s
+        return True
+
     def resume(self) -> None:
         """Have the account tried at once: a person said so."""
+        self.paused_s = 0.0
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._clear(frozenset(self._steps))
         self._senders.clear()
         self._is_free = True
@@ -275,11 +296,11 @@ class Breaker:
         return True
 
     def use(self, fingerprint: str) -> bool:
-        """Take the settings' fingerprint; when it is another one, ``resume`` and return True."""
+        """Take the settings' fingerprint; when it is another, have it tried, and return True."""
         if fingerprint == self._fingerprint:
             return False
         self._fingerprint = fingerprint
-        self.resume()
+        self._begin_anew()
         return True
 
     def told(self) -> None:
@@ -296,6 +317,7 @@ class Breaker:
             "kind": self.kind,
             "reason": self.reason,
             "since_s": self.since_s,
+            "paused_s": self.paused_s,
             "failures": self.failures,
             "steps": dict(self._steps),
             "told": sorted(self._told),
@@ -316,6 +338,7 @@ class Breaker:
         self.kind = kind if isinstance(kind, str) and kind in DELAYS_S else ""
         self.reason = str(record.get("reason", ""))[:_MAX_REASON]
         self.since_s = _number(record.get("since_s"))
+        self.paused_s = _number(record.get("paused_s"))
         self.failures = int(_number(record.get("failures")))
         steps = record.get("steps")
         if isinstance(steps, dict):
@@ -337,7 +360,7 @@ class Breaker:
             self._until_s = elapsed_s  # to knock costs nothing, and a restart may be the mending
         self._forget(elapsed_s)
         if record.get("fingerprint", "") != self._fingerprint:
-            self.resume()
+            self._begin_anew()
 
     def _forget(self, elapsed_s: float) -> None:
         """Drop the logins that are a day old."""

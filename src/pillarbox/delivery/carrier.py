@@ -29,7 +29,8 @@ class AccountState(Value):
     Attributes:
         name: The account.
         is_open: Its breaker is open: nothing is sent through it until ``next_try_s``.
-        kind: What opened it, a word of the policy (``login``, ``tls`` ...); empty: nothing did.
+        kind: What opened it, a word of the policy (``login``, ``tls`` ...), or ``paused``: a
+            person did; empty: nothing did.
         since_s: When it opened, in seconds since the epoch; 0: it is closed.
         next_try_s: When it is tried again, in seconds since the epoch; 0: as soon as there is mail.
         reason: What happened, in one sentence; empty: nothing did.
@@ -102,6 +103,20 @@ class Carrier:
     def flush(self, _: str) -> None:
         """
         Have all entries of an account tried now; empty: of every account.
+
+        Raises:
+            SpoolError: Nobody delivers.
+
+        """
+        _nobody_delivers()
+
+    def has_account(self, _: str) -> bool:
+        """Return whether there is an account of that name; where nobody knows, there is."""
+        return True
+
+    def pause(self, _: str) -> bool:
+        """
+        Have nothing sent through an account until ``resume``; False: a person had said so before.
 
         Raises:
             SpoolError: Nobody delivers.

@@ -18,6 +18,7 @@ from time import monotonic
 
 from pillarbox.delivery.carrier import AccountState, Carrier
 from pillarbox.delivery.events import ERROR, WARNING
+from pillarbox.delivery.still import state_of
 from pillarbox.delivery.traffic import LATER_S, URGENT, Limits, Traffic
 from pillarbox.delivery.upkeep import AGES_S, Upkeep
 from pillarbox.delivery.worker import Worker
@@ -272,16 +273,12 @@ class Deliverer(Carrier):
 
     def _state_of(self, health: Health, waiting: int) -> AccountState:
         with health.lock:
-            breaker = health.breaker
-            wait = breaker.wait_s(self._clock.elapsed_s())
-            return AccountState(
+            return state_of(
                 health.account.name,
-                is_open=breaker.is_open,
-                kind=breaker.kind,
-                since_s=breaker.since_s if breaker.is_open else 0.0,
-                next_try_s=self._clock.epoch_s() + wait if wait else 0.0,
-                reason=breaker.reason or self._traffic.suspended,
+                health.breaker,
+                self._clock,
                 waiting=waiting,
+                suspended=self._traffic.suspended,
             )
 
     def flush(self, account: str = "") -> None:
@@ -292,6 +289,20 @@ class Deliverer(Carrier):
                     # A network that is back heals what failed without it; a login it does not.
                     health.breaker.hurry()
         self.queue.set_due(self._clock.elapsed_s(), lane=account)
+
+    def has_account(self, account: str) -> bool:
+        """See ``Carrier``."""
+        return self._traffic.health(account) is not None
+
+    def pause(self, account: str) -> bool:
+        """See ``Carrier``."""
+        health = self._traffic.health(account)
+        if health is None:
+            return False
+        with health.lock:
+            is_new = health.breaker.pause(self._clock.epoch_s())
+        health.save()
+        return is_new
 
     def resume(self, account: str) -> bool:
         """See ``Carrier``."""

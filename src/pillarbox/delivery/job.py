@@ -15,6 +15,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from pillarbox.delivery.attempt import Mail
+from pillarbox.delivery.journal import message_id_in
 from pillarbox.delivery.outgoing import Stamp, outgoing_mails, with_allowed_sender
 from pillarbox.errors import DataError, PillarboxError
 from pillarbox.mail.envelope import Envelope
@@ -53,6 +54,7 @@ class Job:
         places: Their places among all recipients.
         changes: What was repaired.
         warnings: What was left out because the server does not offer it.
+        message_id: That of what goes out, once it is made.
         is_given_out: Every mail of it was handed to the connection, or never will be.
         has_begun: Some of its content may have left.
 
@@ -79,6 +81,7 @@ class Job:
         )
         self.changes: list[Change] = []
         self.warnings: dict[str, None] = {}
+        self.message_id = head.message_id
         self.is_given_out = False
         self.has_begun = False
         self._open = 0
@@ -109,6 +112,7 @@ class Job:
             )
             for mail in outgoing_mails(account, envelope, message, client, self.changes, stamp):
                 self._open += 1
+                self.message_id = message_id_in(mail.content.first) or self.message_id
                 yield Mail(mail.envelope, _Watched(mail.content, self))
         except PillarboxError as exc:
             self._failure = Trouble(

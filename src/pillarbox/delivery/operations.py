@@ -2,28 +2,30 @@
 What may be asked of a queue: one row of ``OPERATIONS`` each, and the function that does it.
 
 A function gets what its caller sees (``View``) and what he wishes, checked; it yields a dict for
-each thing that it has to tell, and returns the exit code. Where several entries are meant, one
-that fails says so in its own row, and the others go on.
-
-The rules to keep: nothing is told as done before it is durable; who delivers is asked before an
-entry is taken away (``Carrier.take``), so that a mail is never removed while it is on its way.
+each thing that it has to tell, and returns the exit code. Here are those that look and those that
+steer accounts; what is done to mails is in ``entry_operations``, what is counted in ``stats``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
-from pillarbox.delivery.queue_view import OWN_STATES
+from pillarbox.delivery.entry_operations import delete, edit, hold, paused_text, release, retry
+from pillarbox.delivery.operation import Operation
 from pillarbox.delivery.requests import (
     ACCOUNT,
+    ADDRESS,
+    ADDRESSES,
     ANY_ACCOUNT,
+    COUNT,
     FLAG,
     ID,
     IDS,
-    SOME_STATES,
-    LaterError,
+    OCTETS,
+    WHERE,
     NotPermittedError,
 )
+from pillarbox.delivery.stats import count_mails, past_mails
 from pillarbox.delivery.steward_rows import (
     account_row,
     content_rows,
@@ -31,73 +33,33 @@ from pillarbox.delivery.steward_rows import (
     header_lines,
     status_row,
 )
-from pillarbox.errors import EX_OK, EX_TEMPFAIL, EntryNotFoundError, PillarboxError
+from pillarbox.delivery.trail import WORD, trail
+from pillarbox.errors import EX_OK, EX_TEMPFAIL, EntryNotFoundError, UsageError
 from pillarbox.mail.reply import printable
-from pillarbox.spool.base import BOUNCED, CORRUPT, FAILED, HOLD, PENDING, QUEUE, STATES, Progress
+from pillarbox.spool.base import FAILED, HOLD, QUEUE, STATES
 from pillarbox.text import say
-from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
     from typing import Any
 
-    from pillarbox.delivery.carrier import AccountState
-    from pillarbox.delivery.queue_view import Found, View
+    from pillarbox.delivery.operation import Answer
+    from pillarbox.delivery.queue_view import View
     from pillarbox.delivery.requests import Needs
-    from pillarbox.spool.base import Entry
 
-    Row = dict[str, Any]
-    # Yields rows; or a future, and is sent its result. Returns the exit code.
-    Answer = Generator[Any, Any, int]
-
-__all__ = ["OPERATIONS", "Operation"]
-
-# Entries that one fsync is made for; what was asked before is told as soon as it is true.
-_BATCH = 100
-
-
-class Operation(Value):
-    """
-    One thing that may be asked.
-
-    Attributes:
-        run: Called with what the caller sees, and what he wishes; yields rows.
-        needs: name -> how it is checked, and the default; see ``requests.understand``.
-        is_owners: Only root and the spool's owner may.
-
-    """
-
-    __slots__ = ("is_owners", "needs", "run")
-
-    def __init__(
-        self,
-        run: Callable[[View, dict[str, Any]], Answer],
-        needs: Needs,
-        *,
-        is_owners: bool = False,
-    ) -> None:
-        self.run = run
-        self.needs = needs
-        self.is_owners = is_owners
+__all__ = ["OPERATIONS"]
 
 
 def _list(view: View, wishes: dict[str, Any]) -> Answer:
-    account = wishes["account"]
-    for state in wishes["states"]:
-        if state == CORRUPT:
-            yield from _corrupt_rows(view)
-            continue
-        for entry in view.entries(state):
-            if account in ("", entry.head.account):
-                yield view.row(entry, state)
-    return EX_OK
-
-
-def _corrupt_rows(view: View) -> Iterator[Row]:
-    if view.may_all:
-        for name in sorted(view.spool.names(CORRUPT)):
-            yield {"id": name, "state": CORRUPT}
+    code = EX_OK
+    for found in view.select(wishes["ids"], wishes["where"], wishes["states"]):
+        if found.problem is not None:
+            problem = found.problem
+            yield {"id": found.id, "problem": problem.sentence, "advice": problem.advice}
+            code = code or problem.exit_code
+        else:
+            yield view.row(found)
+    return code
 
 
 def _show(view: View, wishes: dict[str, Any]) -> Answer:
@@ -105,11 +67,11 @@ def _show(view: View, wishes: dict[str, Any]) -> Answer:
         raise NotPermittedError
     found = view.find(wishes["id"])
     if found.entry is None:
-        yield {"id": found.id, "state": found.state}
+        yield view.row(found)
         return EX_OK
     claim = view.spool.claim(found.id, found.state)
     try:
-        row = view.row(claim.entry, found.state) | head_row(claim.entry)
+        row = view.row(found) | head_row(claim.entry)
         yield row | {"headers": header_lines(claim)}
         if wishes["content"]:
             yield from content_rows(claim)
@@ -118,106 +80,40 @@ def _show(view: View, wishes: dict[str, Any]) -> Answer:
     return EX_OK
 
 
-def _retry(view: View, wishes: dict[str, Any]) -> Answer:
-    paused = {state.name: state for state in view.carrier.accounts() if state.is_open}
-    code = EX_OK
-    for batch in _batches(view.each(wishes["ids"])):
-        due = []
-        rows = []
-        for found in batch:
-            row = _one(_make_due, view, found, paused)
-            if row["done"]:
-                due.append(found.id)
-            code = code or row.pop("code")
-            rows.append(row)
-        view.carrier.retry(due)
-        yield from rows
-    return code
+def _trace(view: View, wishes: dict[str, Any]) -> Answer:
+    yield from trail(view, wishes["word"])
+    return EX_OK
 
 
-def _make_due(view: View, found: Found, paused: Mapping[str, AccountState]) -> str:
-    """Have an entry ready to be tried now; return what else there is to say."""
-    entry = found.entry
-    if entry is None:
-        raise EntryNotFoundError(say("it cannot be understood, so it cannot be sent"))
-    if found.state == HOLD:
-        raise LaterError(say("it is on hold"))
-    if found.state == FAILED:
-        _revive(view, entry)
-    state = paused.get(entry.head.account)
-    if state is not None:
-        raise LaterError(_paused_text(state))
-    if view.carrier.is_busy(found.id):
-        return say("it is being delivered right now")
-    return ""
+def _status(view: View, _: dict[str, Any]) -> Answer:
+    waiting = None
+    if view.may_all:
+        counts = {state: len(view.spool.names(state)) for state in STATES}
+    else:
+        own = {state: [*view.entries(state)] for state in (QUEUE, HOLD, FAILED)}
+        counts = {state: len(entries) for state, entries in own.items()}
+        # How much others have in an account is not his to know.
+        waiting = Counter(each.entry.head.account for each in own[QUEUE] if each.entry is not None)
+    yield {"is_delivering": view.carrier.is_running, "counts": counts}
+    for state in view.carrier.accounts():
+        if waiting is None:
+            yield account_row(state)
+        elif waiting[state.name]:
+            yield account_row(state) | {"waiting": waiting[state.name]}
+    return EX_OK
 
 
-def _revive(view: View, entry: Entry) -> None:
-    """Have an entry that was given up wait again: its age and its attempts begin anew."""
-    entry_id, progress = entry.head.id, entry.progress
-    if BOUNCED in progress.statuses:
-        claim = view.spool.claim(entry_id, FAILED)
-        try:
-            again = Progress(
-                progress.statuses.replace(BOUNCED, PENDING),
-                is_in_doubt=progress.is_in_doubt,
-                reason=progress.reason,
-            )
-            claim.record(again, is_durable=True)
-        finally:
-            claim.close()
-    # Recorded first: what moves and still says "failed" would be removed and never sent.
-    view.spool.move(entry_id, FAILED, QUEUE)
-    view.carrier.put_back(view.spool.read(entry_id))
+def _stats(view: View, _: dict[str, Any]) -> Answer:
+    yield count_mails(view)
+    return EX_OK
 
 
-def _delete(view: View, wishes: dict[str, Any]) -> Answer:
-    code = EX_OK
-    for batch in _batches(view.each(wishes["ids"])):
-        rows = [_one(_remove, view, found) for found in batch]
-        view.spool.settle()
-        for row in rows:
-            code = code or row.pop("code")
-            yield row
-    return code
+def _history(view: View, wishes: dict[str, Any]) -> Answer:
+    yield from past_mails(view, wishes["where"], wishes["limit"])
+    return EX_OK
 
 
-def _remove(view: View, found: Found) -> str:
-    is_queued = found.state == QUEUE
-    if is_queued and not view.carrier.take(found.id):
-        raise LaterError(say("it is being delivered right now"))
-    try:
-        view.spool.remove(found.id, found.state)
-    except EntryNotFoundError:
-        raise
-    except PillarboxError:
-        if is_queued and found.entry is not None:
-            view.carrier.put_back(found.entry)
-        raise
-    return ""
-
-
-def _one(work: Callable[..., str], view: View, found: Found, *facts: object) -> Row:
-    """Return what became of one entry of several: a failure is that one's alone."""
-    row: Row = {"id": found.id, "done": True, "note": "", "code": EX_OK}
-    try:
-        if found.problem is not None:
-            raise found.problem
-        row["note"] = work(view, found, *facts)
-    except PillarboxError as exc:
-        row |= {"done": False, "note": exc.sentence, "code": exc.exit_code}
-    return row
-
-
-def _batches(found: Iterator[Found]) -> Iterator[list[Found]]:
-    batch = []
-    for one in found:
-        batch.append(one)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+# -- accounts --------------------------------------------------------------------------------------
 
 
 def _flush(view: View, wishes: dict[str, Any]) -> Answer:
@@ -228,43 +124,34 @@ def _flush(view: View, wishes: dict[str, Any]) -> Answer:
     if wished and not states:
         raise EntryNotFoundError(say("nothing waits for account {name}", name=printable(wished)))
     for state in states:
-        note = _paused_text(state) if state.is_open else ""
+        note = paused_text(state) if state.is_open else ""
         yield account_row(state) | {"done": not state.is_open, "note": note}
     return EX_TEMPFAIL if any(state.is_open for state in states) else EX_OK
 
 
-def _paused_text(state: AccountState) -> str:
-    return say(
-        "account {account} is paused: {reason};"
-        " 'pillarbox queue resume {account}' tries it at once",
-        account=state.name,
-        reason=printable(state.reason),
-    )
+def _pause(view: View, wishes: dict[str, Any]) -> Answer:
+    name = wishes["account"]
+    if not view.carrier.has_account(name):
+        raise UsageError(say("there is no account {name}", name=printable(name)))
+    is_new = view.carrier.pause(name)
+    if is_new:
+        view.tell("account_paused", account=name, kind="person")
+    note = "" if is_new else say("account {name} was paused before", name=printable(name))
+    yield {"account": name, "done": is_new, "note": note}
+    return EX_OK
 
 
 def _resume(view: View, wishes: dict[str, Any]) -> Answer:
     name = wishes["account"]
     was_paused = view.carrier.resume(name)
+    if was_paused:
+        view.tell("account_resumed", account=name)
     note = "" if was_paused else say("account {name} was not paused", name=printable(name))
     yield {"account": name, "done": was_paused, "note": note}
     return EX_OK
 
 
-def _status(view: View, _: dict[str, Any]) -> Answer:
-    waiting = None
-    if view.may_all:
-        counts = {state: len(view.spool.names(state)) for state in STATES}
-    else:
-        own = {state: [each.head.account for each in view.entries(state)] for state in OWN_STATES}
-        counts = {state: len(accounts) for state, accounts in own.items()}
-        waiting = Counter(own[QUEUE])  # how much others have in an account is not his to know
-    yield {"is_delivering": view.carrier.is_running, "counts": counts}
-    for state in view.carrier.accounts():
-        if waiting is None:
-            yield account_row(state)
-        elif waiting[state.name]:
-            yield account_row(state) | {"waiting": waiting[state.name]}
-    return EX_OK
+# -- between two processes -----------------------------------------------------------------------
 
 
 def _wake(view: View, wishes: dict[str, Any]) -> Answer:
@@ -280,18 +167,35 @@ def _wait(view: View, wishes: dict[str, Any]) -> Answer:
     return EX_OK
 
 
-_MANY: Needs = {"ids": (IDS, None)}
-_FILTERS: Needs = {"states": (SOME_STATES, [QUEUE, HOLD]), "account": (ANY_ACCOUNT, "")}
+_MAILS: Needs = {"ids": (IDS, ""), "where": (WHERE, {})}
+_ONE_ACCOUNT: Needs = {"account": (ACCOUNT, None)}
 
 # What may be asked -> who does it, what he needs, and who may ask. The next one is one more row.
 OPERATIONS = {
-    "list": Operation(_list, _FILTERS),
+    "list": Operation(_list, _MAILS),
     "show": Operation(_show, {"id": (ID, None), "content": (FLAG, False)}),
-    "retry": Operation(_retry, _MANY),
-    "delete": Operation(_delete, _MANY),
-    "flush": Operation(_flush, {"account": (ANY_ACCOUNT, "")}, is_owners=True),
-    "resume": Operation(_resume, {"account": (ACCOUNT, None)}, is_owners=True),
+    "history": Operation(_history, {"where": (WHERE, {}), "limit": (COUNT, 100)}),
+    "trace": Operation(_trace, {"word": (WORD, None)}),
     "status": Operation(_status, {}),
+    "stats": Operation(_stats, {}),
+    "retry": Operation(retry, _MAILS, states=(QUEUE,)),
+    "delete": Operation(delete, _MAILS),
+    "hold": Operation(hold, _MAILS, is_owners=True, states=(QUEUE,)),
+    "release": Operation(release, _MAILS, is_owners=True, states=(HOLD,)),
+    "edit": Operation(
+        edit,
+        {
+            "id": (ID, None),
+            "to": (ADDRESSES, []),
+            "from": (ADDRESS, ""),
+            "account": (ANY_ACCOUNT, ""),
+            "content": (OCTETS, ""),
+        },
+        is_owners=True,
+    ),
+    "flush": Operation(_flush, {"account": (ANY_ACCOUNT, "")}, is_owners=True),
+    "pause": Operation(_pause, _ONE_ACCOUNT, is_owners=True),
+    "resume": Operation(_resume, _ONE_ACCOUNT, is_owners=True),
     # Between the processes of one daemon whose roles run apart.
     "wake": Operation(_wake, {"id": (ID, None)}, is_owners=True),
     "wait": Operation(_wait, {"id": (ID, None)}, is_owners=True),

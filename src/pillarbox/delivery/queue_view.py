@@ -7,6 +7,8 @@ entries, so that who may see what is decided here alone.
 
 from __future__ import annotations
 
+from pillarbox.delivery.events import NOTICE
+from pillarbox.delivery.filters import parse_filters, states_of
 from pillarbox.delivery.steward_rows import entry_row
 from pillarbox.errors import EntryNotFoundError, PillarboxError
 from pillarbox.mail.reply import printable
@@ -16,11 +18,13 @@ from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from pillarbox.delivery.carrier import Carrier
     from pillarbox.delivery.clock import Clock
+    from pillarbox.delivery.events import Events
+    from pillarbox.delivery.history import History
     from pillarbox.spool.base import Entry, Spool
 
 __all__ = ["OWN_STATES", "Found", "View", "short_id"]
@@ -70,29 +74,49 @@ class View:
         clock: The clocks.
         uid: The caller.
         may_all: He is root or the spool's owner.
+        events: Told of what the caller does; None: nobody is.
+        history: What became of earlier mail; None: nobody knows.
 
     """
 
     def __init__(
-        self, spool: Spool, carrier: Carrier, clock: Clock, *, uid: int, may_all: bool
+        self,
+        spool: Spool,
+        carrier: Carrier,
+        clock: Clock,
+        *,
+        uid: int,
+        may_all: bool,
+        events: Events | None = None,
+        history: History | None = None,
     ) -> None:
         self.spool = spool
         self.carrier = carrier
         self.uid = uid
         self.may_all = may_all
-        self._clock = clock
+        self.clock = clock
+        self.history = history
+        self._events = events
         self._paused: dict[str, str] | None = None
 
     def shows(self, entry: Entry) -> bool:
         """Return whether an entry exists for the caller; that of nobody (-1) is not nobody's."""
         return self.may_all or (self.uid >= 0 and entry.head.origin.uid == self.uid)
 
-    def row(self, entry: Entry, state: str) -> dict[str, Any]:
+    def tell(self, name: str, **fields: object) -> None:
+        """Write into the log that the caller has done something."""
+        if self._events is not None:
+            self._events.event(NOTICE, name, **fields, by=self.uid)
+
+    def row(self, found: Found) -> dict[str, Any]:
         """Return what a listing says of an entry."""
+        entry, state = found.entry, found.state
+        if entry is None:
+            return {"id": found.id, "state": state}
         return entry_row(
             entry,
             state,
-            epoch_s=self._clock.epoch_s(),
+            epoch_s=self.clock.epoch_s(),
             carrier=self.carrier,
             account_reason=self._account_reason(entry.head.account) if state == QUEUE else "",
         )
@@ -103,16 +127,56 @@ class View:
             self._paused = {each.name: each.reason for each in states if each.is_open}
         return self._paused.get(name, "")
 
-    def entries(self, state: str) -> Iterator[Entry]:
+    def entries(self, state: str) -> Iterator[Found]:
         """Yield what the caller sees of a state, the oldest first, one at a time in memory."""
         names = None
         if state == QUEUE and not self.may_all:
             names = self.carrier.ids_of(self.uid)
         # An id begins with the time at which it was made.
         for name in sorted(self.spool.names(state) if names is None else names):
+            if state == CORRUPT:
+                if self.may_all:
+                    yield Found(name, CORRUPT)
+                continue
             entry = self._read(name, state)
             if entry is not None and self.shows(entry):
-                yield entry
+                yield Found(name, state, entry)
+
+    def select(
+        self, ids: str | list[str], where: Mapping[str, str], states: tuple[str, ...]
+    ) -> Iterator[Found]:
+        """
+        Yield the entries that a request means, or the problem with an id of it.
+
+        Args:
+            ids: Those that are named, wherever they are; ``all`` or empty: every one of the states.
+            where: Filters, all of which they have to pass.
+            states: Where to look unless a filter says it.
+
+        Raises:
+            UsageError: A filter is wrong.
+
+        """
+        tests = parse_filters(where)
+        states = states_of(where, states)
+        found = self._named(ids) if isinstance(ids, list) else self._all(states)
+        for one in found:
+            if one.problem is None and tests:
+                row = self.row(one)
+                if not all(test(row) for test in tests):
+                    continue
+            yield one
+
+    def _all(self, states: tuple[str, ...]) -> Iterator[Found]:
+        for state in states:
+            yield from self.entries(state)
+
+    def _named(self, ids: list[str]) -> Iterator[Found]:
+        for word in ids:
+            try:
+                yield self.find(word)
+            except PillarboxError as exc:
+                yield Found(word, problem=exc)
 
     def find(self, word: str) -> Found:
         """
@@ -135,18 +199,6 @@ class View:
             problem = say("several mails begin with {id}", id=printable(word, 64))
             raise EntryNotFoundError(problem, advice=say("write more of it"))
         return found[0]
-
-    def each(self, ids: str | list[str], state: str = QUEUE) -> Iterator[Found]:
-        """Yield the entry for each id, or the problem with it; ``all``: each one of a state."""
-        if isinstance(ids, str):
-            for entry in self.entries(state):
-                yield Found(entry.head.id, state, entry)
-            return
-        for word in ids:
-            try:
-                yield self.find(word)
-            except PillarboxError as exc:
-                yield Found(word, problem=exc)
 
     def _read(self, name: str, state: str) -> Entry | None:
         try:

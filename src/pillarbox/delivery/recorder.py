@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 
 from pillarbox.delivery.events import ERROR, INFO, NOTICE, WARNING
+from pillarbox.delivery.provider_ids import provider_id
 from pillarbox.delivery.report import log_lines, mask, write_log
 from pillarbox.delivery.submit import Outcome
 from pillarbox.errors import EX_TEMPFAIL, EntryNotFoundError, PillarboxError, SpoolError
@@ -145,6 +146,9 @@ class Recorder:
 
         """
         statuses = bytearray(job.progress.statuses)
+        if is_expired:
+            age_s = max(0, round(self._clock.epoch_s() - job.head.accepted_s))
+            self._events.event(WARNING, "expired", id=job.head.id, age_s=age_s)
         failed = []
         for place, status in zip(job.places, judgement.statuses, strict=True):
             if status.action == IS_DELIVERED:
@@ -206,6 +210,7 @@ class Recorder:
             return False
         if BOUNCED in progress.statuses:
             self._spool.move(job.head.id, QUEUE, FAILED)
+            self._events.event(NOTICE, "filed", id=job.head.id, state=FAILED)
         else:
             self._spool.remove(job.head.id, QUEUE)
         return True
@@ -248,9 +253,9 @@ class Recorder:
         )
         job.claim.record(job.progress, is_durable=False)
 
-    def put(self, notice: Notice) -> None:
+    def put(self, notice: Notice, about: str = "") -> None:
         """
-        Put a notice into the queue. Blocks and fsyncs.
+        Put a notice into the queue, about an entry if it is about one. Blocks and fsyncs.
 
         Raises:
             SpoolError: It is not there.
@@ -268,7 +273,12 @@ class Recorder:
         self._notices.settled(notice)
         recipients = head.envelope.forward_paths
         self._events.event(
-            NOTICE, "notice", id=head.id, to=",".join(map(str, recipients)), account=head.account
+            NOTICE,
+            "notice",
+            id=head.id,
+            about=about,
+            to=",".join(map(str, recipients)),
+            account=head.account,
         )
         progress = Progress(b"P" * len(recipients))
         self._add(Entry(head, progress, len(notice.content)))
@@ -276,7 +286,7 @@ class Recorder:
     def tell(self, told: Told, entry_id: str = "") -> None:
         """Put a notice into the queue, or say why there is none; see ``put``."""
         if told.notice is not None:
-            self.put(told.notice)
+            self.put(told.notice, entry_id)
         elif told.reason:
             self._events.event(
                 ERROR if told.needs_alarm else NOTICE,
@@ -320,6 +330,9 @@ class Recorder:
         """
         head = job.head
         event = self._events.event
+        account = session.account
+        if account.name != head.account:
+            event(NOTICE, "rerouted", id=head.id, account=head.account, via=account.name)
         if job.changes:
             rules = ",".join(dict.fromkeys(change.rule for change in job.changes))
             event(INFO, "repaired", id=head.id, rules=rules)
@@ -327,11 +340,13 @@ class Recorder:
         for action, level in ((IS_DELIVERED, INFO), (IS_DEFERRED, NOTICE), (IS_BOUNCED, WARNING)):
             for statuses in _alike(judgement.statuses, action):
                 first = statuses[0]
+                reply = _masked(str(first.reply or ""), session.secret)
                 event(
                     level,
                     action,
                     id=head.id,
-                    account=session.account.name,
+                    account=account.name,
+                    host=account.host,
                     from_=str(job.envelope.reverse_path or "<>"),
                     to=",".join(str(status.forward_path) for status in statuses),
                     attempts=job.progress.attempts + (not job.has_begun),
@@ -342,7 +357,9 @@ class Recorder:
                     possible_duplicate="yes"
                     if (action == IS_DELIVERED and job.was_in_doubt) or first.is_in_doubt
                     else None,
-                    reply=_masked(str(first.reply or ""), session.secret),
+                    provider_id=provider_id(reply) if action == IS_DELIVERED else None,
+                    message_id=job.message_id,
+                    reply=reply,
                     reason=_masked(first.trouble.problem, session.secret)
                     if first.trouble is not None
                     else None,

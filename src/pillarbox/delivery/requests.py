@@ -7,9 +7,10 @@ it holds ends in values of the kinds below, or in a ``UsageError`` that says wha
 
 from __future__ import annotations
 
+from base64 import b64decode
+
 from pillarbox.errors import EX_NOPERM, EX_TEMPFAIL, PillarboxError, UsageError
 from pillarbox.mail.reply import printable
-from pillarbox.spool.base import STATES
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCOUNT",
+    "ADDRESS",
+    "ADDRESSES",
     "ANY_ACCOUNT",
+    "COUNT",
     "FLAG",
     "ID",
     "IDS",
     "IDS_MAX",
-    "SOME_STATES",
+    "OCTETS",
+    "WHERE",
     "LaterError",
     "NotPermittedError",
     "understand",
@@ -38,6 +43,9 @@ IDS_MAX = 1000
 
 _ID_MAX = 255  # a file name: in ``corrupt`` an entry has the name that it was found under
 _NAME_MAX = 255
+_TEXT_MAX = 320  # an address with both of its parts as long as they may be
+_WHERE_MAX = 50
+_COUNT_MAX = 10**9
 
 
 class NotPermittedError(PillarboxError):
@@ -96,11 +104,17 @@ def _id(value: object) -> str:
 
 
 def _ids(value: object) -> str | list[str]:
-    if value == "all":
-        return "all"
+    if value in ("", "all"):
+        return str(value)
     if not isinstance(value, list) or not 0 < len(value) <= IDS_MAX:
         raise ValueError
     return list(dict.fromkeys(_id(word) for word in value))
+
+
+def _where(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or len(value) > _WHERE_MAX:
+        raise ValueError
+    return {_text(name, _NAME_MAX): _text(text, _TEXT_MAX) for name, text in value.items()}
 
 
 def _account(value: object) -> str:
@@ -115,17 +129,31 @@ def _flag(value: object) -> bool:
     return value
 
 
-def _states(value: object) -> list[str]:
-    if not isinstance(value, list) or not 0 < len(value) <= len(STATES):
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= _COUNT_MAX:
         raise ValueError
-    if not all(isinstance(state, str) and state in STATES for state in value):
+    return value
+
+
+def _addresses(value: object) -> list[str]:
+    if not isinstance(value, list) or len(value) > IDS_MAX:
         raise ValueError
-    return [state for state in STATES if state in value]
+    return [_text(address, _TEXT_MAX) for address in value]
+
+
+def _octets(value: object) -> bytes:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004 (one exception for all that is wrong)
+    return b64decode(value, validate=True)  # what it raises is a ValueError
 
 
 ID: Check = _id
-IDS: Check = _ids  # a list of them without duplicates, or the word ``all``
+IDS: Check = _ids  # a list of them without duplicates, ``all``, or empty: those of the filters
+WHERE: Check = _where  # name -> what is written behind it, for ``filters.parse_filters``
 ACCOUNT: Check = _account
 ANY_ACCOUNT: Check = lambda value: _text(value, _NAME_MAX)  # noqa: E731 (a row beside the others)
+ADDRESSES: Check = _addresses
+ADDRESS: Check = lambda value: _text(value, _TEXT_MAX)  # noqa: E731
+OCTETS: Check = _octets  # base64
 FLAG: Check = _flag
-SOME_STATES: Check = _states  # in the order of ``STATES``
+COUNT: Check = _count

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from typing import Any
 
+    from pillarbox.delivery.events import Events
+    from pillarbox.delivery.history import History
     from pillarbox.spool.base import Spool
 
     Row = dict[str, Any]
@@ -46,6 +48,8 @@ class Steward:
         carrier: Who delivers it; None: nobody does, and who asks has the lock that says so.
         owner_uid: The user that the spool belongs to.
         clock: The clocks.
+        events: Told of what people do; None: nobody is.
+        history: What became of earlier mail; None: nobody knows.
 
     """
 
@@ -56,11 +60,15 @@ class Steward:
         *,
         owner_uid: int,
         clock: Clock | None = None,
+        events: Events | None = None,
+        history: History | None = None,
     ) -> None:
         self.spool = spool
         self.carrier = carrier if carrier is not None else Carrier()
         self.clock = clock if clock is not None else Clock()
         self._owner_uid = owner_uid
+        self._events = events
+        self._history = history
 
     def may_all(self, uid: int) -> bool:
         """Return whether a user may see and do all."""
@@ -101,8 +109,16 @@ class Steward:
         may_all = self.may_all(uid)
         if operation.is_owners and not may_all:
             raise NotPermittedError
-        view = View(self.spool, self.carrier, self.clock, uid=uid, may_all=may_all)
-        return operation.run(view, wishes)
+        view = View(
+            self.spool,
+            self.carrier,
+            self.clock,
+            uid=uid,
+            may_all=may_all,
+            events=self._events,
+            history=self._history,
+        )
+        return operation.run(view, wishes | {"states": operation.states})
 
 
 def end_row(exc: PillarboxError | None = None, code: int = EX_OK) -> Row:

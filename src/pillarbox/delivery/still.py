@@ -11,13 +11,16 @@ from collections import Counter
 from pillarbox.delivery.breaker import Breaker
 from pillarbox.delivery.carrier import AccountState, Carrier
 from pillarbox.delivery.health import Memory
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from pillarbox.delivery.clock import Clock
     from pillarbox.spool.base import Spool
 
-__all__ = ["StillCarrier"]
+__all__ = ["StillCarrier", "state_of"]
 
 
 class StillCarrier(Carrier):
@@ -43,21 +46,62 @@ class StillCarrier(Carrier):
             self._waiting = Counter(entry.head.account for entry in self._spool.scan())
         return [self._state(name, count) for name, count in sorted(self._waiting.items())]
 
+    def pause(self, name: str) -> bool:
+        """See ``Carrier``; who asks has the lock of those who deliver."""
+        record = self._memory.load(name)
+        breaker = self._breaker(record)
+        is_new = breaker.pause(self._clock.epoch_s())
+        if is_new:
+            self._memory.save(
+                name, record | {"breaker": breaker.record(self._clock.elapsed_s())}
+            )
+        return is_new
+
     def _state(self, name: str, count: int) -> AccountState:
-        record = self._memory.load(name).get("breaker")
-        if not isinstance(record, dict):
-            return AccountState(name, waiting=count)
-        elapsed_s = self._clock.elapsed_s()
+        breaker = self._breaker(self._memory.load(name))
+        return state_of(name, breaker, self._clock, waiting=count)
+
+    def _breaker(self, record: dict[str, Any]) -> Breaker:
+        found = record.get("breaker")
+        known = found if isinstance(found, dict) else {}
         # With its own fingerprint: whether the settings are others now, who delivers will see.
-        mark = str(record.get("fingerprint", ""))
-        breaker = Breaker(record, elapsed_s=elapsed_s, fingerprint=mark)
-        wait_s = breaker.wait_s(elapsed_s)
+        return Breaker(
+            known,
+            elapsed_s=self._clock.elapsed_s(),
+            fingerprint=str(known.get("fingerprint", "")),
+        )
+
+
+def state_of(
+    name: str, breaker: Breaker, clock: Clock, *, waiting: int, suspended: str = ""
+) -> AccountState:
+    """
+    Return how an account is doing.
+
+    Args:
+        name: The account.
+        breaker: Its breaker.
+        clock: The clocks.
+        waiting: How many mails wait for it.
+        suspended: Why nothing at all is sent; empty: all is well.
+
+    """
+    if breaker.is_paused:
         return AccountState(
             name,
-            is_open=breaker.is_open,
-            kind=breaker.kind,
-            since_s=breaker.since_s,
-            next_try_s=self._clock.epoch_s() + wait_s if wait_s else 0.0,
-            reason=breaker.reason,
-            waiting=count,
+            is_open=True,
+            kind="paused",
+            since_s=breaker.paused_s,
+            reason=say("somebody has paused it"),
+            waiting=waiting,
         )
+    wait_s = breaker.wait_s(clock.elapsed_s())
+    return AccountState(
+        name,
+        is_open=breaker.is_open,
+        kind=breaker.kind,
+        since_s=breaker.since_s if breaker.is_open else 0.0,
+        next_try_s=clock.epoch_s() + wait_s if wait_s else 0.0,
+        reason=breaker.reason or suspended,
+        waiting=waiting,
+    )

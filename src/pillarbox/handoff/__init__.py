@@ -36,6 +36,7 @@ __all__ = [
     "Call",
     "drain_input",
     "hand_over",
+    "has_input",
     "has_own_configuration",
     "read_call",
     "read_input",
@@ -152,7 +153,10 @@ def start() -> "BaseException | None":
     if chosen != SYSTEM:
         return None
     try:
-        hand_over(call, path)
+        hand_over(call, path, read_input, has_input)
+    except Exception as exc:  # noqa: BLE001 (``cli.main.run`` knows what each becomes)
+        drain_input()
+        return exc
     except BaseException as exc:  # noqa: BLE001 (``cli.main.run`` knows what each becomes)
         return exc
     posix._exit(0)  # noqa: SLF001 (public as ``os._exit``)
@@ -161,28 +165,25 @@ def start() -> "BaseException | None":
 # -- the mail --------------------------------------------------------------------------------------
 
 
-def hand_over(call: Call, path: str, read: "Callable[[int], bytes] | None" = None) -> None:
+def hand_over(
+    call: Call,
+    path: str,
+    read: "Callable[[int], bytes]",
+    has_input: "Callable[[float], bool]" = lambda _: True,
+) -> None:
     """
     Give the mail to the service, durably: it has it when this returns. Blocks.
 
     Args:
         call: What is asked for.
         path: The socket.
-        read: Gives up to so many octets of the content, ``b""`` at its end; None: standard
-            input. After a failure standard input is read to its end.
+        read: Gives up to so many octets of the content, ``b""`` at its end.
+        has_input: Waits up to so many seconds until ``read`` would not block; whether it is so.
 
     Raises:
         PillarboxError: The service does not have it; ``exit_code`` tells what to do.
 
     """
-    try:
-        _hand_over(call, path, read or read_input)
-    except Exception:
-        drain_input()
-        raise
-
-
-def _hand_over(call: Call, path: str, read: "Callable[[int], bytes]") -> None:
     first, is_whole = _first_piece(read)
     head = commands(call, len(first) if is_whole else 0)
     until_s = monotonic() + _PATIENCE_S
@@ -195,7 +196,7 @@ def _hand_over(call: Call, path: str, read: "Callable[[int], bytes]") -> None:
             else:
                 talk.write(b"".join(head))
                 talk.read_replies(1 + len(head))
-                talk.write_content(first, read, _has_input, is_whole=is_whole)
+                talk.write_content(first, read, has_input, is_whole=is_whole)
             talk.read_end()
         finally:
             talk.close()
@@ -240,7 +241,7 @@ def read_input(size: int) -> bytes:
             raise unreadable_input(exc) from exc
 
 
-def _has_input(timeout_s: float) -> bool:
+def has_input(timeout_s: float) -> bool:
     """Wait until standard input has something to read, its end perhaps."""
     from select import POLLIN, poll
 

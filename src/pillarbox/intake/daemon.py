@@ -26,11 +26,12 @@ from typing import TYPE_CHECKING
 from pillarbox.delivery.assembly import hostname_of, limits_of, make_deliverer
 from pillarbox.delivery.events import CRITICAL, ERROR, INFO, NOTICE, WARNING
 from pillarbox.delivery.steward import Steward
-from pillarbox.errors import PillarboxError
+from pillarbox.errors import ConfigError, PillarboxError
 from pillarbox.intake.admission import Admission
 from pillarbox.intake.control import ControlServer
 from pillarbox.intake.driver import Listener
 from pillarbox.intake.incoming import Desk
+from pillarbox.intake.listener import Listeners, bind_address, is_missing_here
 from pillarbox.intake.network import NetworkWatch
 from pillarbox.intake.remote import RemoteCarrier, Shares
 from pillarbox.intake.sockets import FOR_ALL, FOR_OWNER, make_socket
@@ -45,6 +46,7 @@ from pillarbox.spool.directory import Directory
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
+    from ssl import SSLContext
     from typing import Any
 
     from pillarbox.config.settings import Service
@@ -52,12 +54,14 @@ if TYPE_CHECKING:
     from pillarbox.delivery.clock import Clock
     from pillarbox.delivery.deliverer import Deliverer
     from pillarbox.delivery.events import Events
+    from pillarbox.intake.logins import Users
     from pillarbox.intake.systemd import Notifier, Passed
 
-__all__ = ["DELIVER", "STOP_S", "SUBMIT", "Daemon"]
+__all__ = ["DELIVER", "LISTEN", "STOP_S", "SUBMIT", "Daemon"]
 
 SUBMIT = "submit"
 DELIVER = "deliver"
+LISTEN = "listen"
 
 STOP_S = 10.0  # for the end, all in all; systemd would wait 90
 _SESSIONS_S = 3.0  # of these, for callers whose mail is being committed
@@ -109,13 +113,13 @@ class Daemon:
         self._events = events
         self._clock = clock
         self._hostname = hostname_of(service)
-        part = "both" if len(service.roles) > 1 else service.roles[0]
-        self._spool = Directory(service.spool, part=part)
+        self._spool = Directory(service.spool, part=_part_of(service.roles))
         self._deliverer: Deliverer | None = None
         self._shares: Shares | None = None
         self._host: Host | None = None
         self._admission: Admission | None = None
         self._listener: Listener | None = None
+        self._listeners: Listeners | None = None
         self._control: ControlServer | None = None
         self._network: NetworkWatch | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "intake")
@@ -126,6 +130,7 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._is_ill = False
         self._quiet_until_s = 0.0
+        self._prepared: tuple[Service, SSLContext | None, Users | None] | None = None
 
     async def run(self) -> None:
         """
@@ -192,11 +197,20 @@ class Daemon:
 
     async def _listen(self) -> None:
         service = self._service
-        if SUBMIT in service.roles:
-            await self._listen_for_mail(self._socket("submit", service.submit_socket))
+        if SUBMIT in service.roles or LISTEN in service.roles:
+            host, desk = self._open_desk()
+            if SUBMIT in service.roles:
+                await self._listen_for_mail(desk)
+            if LISTEN in service.roles:
+                await self._listen_for_smtp(host, desk)
         if self._deliverer is not None:
             steward = Steward(
-                self._spool, self._deliverer, owner_uid=os.geteuid(), clock=self._clock
+                self._spool,
+                self._deliverer,
+                owner_uid=os.geteuid(),
+                clock=self._clock,
+                events=self._events,
+                history=self._events.history,
             )
             self._control = ControlServer(steward, on_fault=self._on_fault)
             await self._control.start(self._socket("control", service.control_socket))
@@ -208,7 +222,7 @@ class Daemon:
         if unknown := self._passed.close_rest():
             self._events.event(WARNING, "unknown_sockets", count=unknown)
 
-    async def _listen_for_mail(self, sock: socket.socket) -> None:
+    def _open_desk(self) -> tuple[Host, Desk]:
         shares, deliverer = self._shares, self._deliverer
         counted = deliverer.queue if deliverer is not None else shares
         assert counted is not None  # a service without one has the other
@@ -236,13 +250,42 @@ class Daemon:
             events=self._events,
             on_kept=None if shares is None else shares.count_in,
         )
+        return self._host, desk
+
+    async def _listen_for_mail(self, desk: Desk) -> None:
         self._listener = Listener(
             lambda session: SubmissionHandler(session, desk),
             options_of_sessions(self._service.limits, self._hostname),
             limits=limits_of_sessions(self._service.limits),
             on_fault=self._on_fault,
         )
-        await self._listener.listen_on(sock)
+        await self._listener.listen_on(self._socket("submit", self._service.submit_socket))
+
+    async def _listen_for_smtp(self, host: Host, desk: Desk) -> None:
+        listen = self._service.listen
+        self._listeners = listeners = await asyncio.to_thread(
+            Listeners,
+            self._service,
+            desk,
+            host,
+            hostname=self._hostname,
+            clock=self._clock.elapsed_s,
+            on_fault=self._on_fault,
+        )
+        if listen.socket:
+            await listeners.listen_on(self._socket("smtp", listen.socket))
+        passed = self._passed.take_all("listen")
+        for sock in passed:
+            await listeners.listen_on(sock)
+        for address in () if passed else listen.addresses:
+            try:
+                sock = bind_address(address)
+            except ConfigError as exc:
+                if is_missing_here(address):
+                    self._events.event(INFO, "no_listening", address=address, problem=str(exc))
+                    continue
+                raise
+            await listeners.listen_on(sock)
 
     def _socket(self, word: str, path: str) -> socket.socket:
         passed = self._passed.take(word, path)
@@ -292,6 +335,8 @@ class Daemon:
     def _read_anew(self) -> Service:
         """Read settings and accounts; whatever is wrong with either leaves both as they were."""
         service = self._read_service()
+        if self._listeners is not None:
+            self._prepared = self._listeners.prepare(service)
         if self._deliverer is not None:
             self._deliverer.reload()
         else:
@@ -304,6 +349,7 @@ class Daemon:
         if changed:
             self._events.event(WARNING, "needs_restart", settings=",".join(changed))
         self._service = service = dataclasses.replace(service, **fixed)
+        self._events.adopt(service)
         if self._host is not None:
             self._host.service = service
         if self._admission is not None:
@@ -311,6 +357,8 @@ class Daemon:
         if self._listener is not None:
             self._listener.options = options_of_sessions(service.limits, self._hostname)
             self._listener.limits = limits_of_sessions(service.limits)
+        if self._listeners is not None and self._prepared is not None:
+            self._listeners.adopt(service, *self._prepared[1:])
         if self._deliverer is not None:
             self._deliverer.limits = limits_of(service)
 
@@ -402,10 +450,18 @@ class Daemon:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
 
     async def _close_doors(self) -> None:
-        doors = [door.close() for door in (self._listener, self._control) if door is not None]
-        await asyncio.gather(*doors)
+        doors = (self._listener, self._listeners, self._control)
+        await asyncio.gather(*(door.close() for door in doors if door is not None))
 
     async def _within(self, timeout_s: float, work: Coroutine[Any, Any, None]) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await work
+
+
+def _part_of(roles: tuple[str, ...]) -> str:
+    """Return what a process with these roles does with the spool: which locks it takes."""
+    if DELIVER in roles:
+        return "both" if SUBMIT in roles else "deliver"
+    # Who only listens adds mails beside the one that takes them at the socket.
+    return "submit" if SUBMIT in roles else "draft"

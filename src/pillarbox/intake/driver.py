@@ -193,6 +193,12 @@ class Session:
         secured = self._link.info("ssl_object")
         return (secured.version() or "") if secured is not None else ""
 
+    @property
+    def socket(self) -> socket.socket | None:
+        """The socket, to be looked at only."""
+        found: socket.socket | None = self._link.info("socket")
+        return found
+
     async def run(self, *, is_one_too_many: bool) -> None:
         """Hold the session, to its end."""
         try:

@@ -11,15 +11,18 @@ import asyncio
 import dataclasses
 import os
 import resource
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pillarbox.config.secrets import ask_on_terminal
 from pillarbox.config.service import load_service
 from pillarbox.delivery.assembly import make_accounts
 from pillarbox.delivery.clock import Clock
-from pillarbox.delivery.events import Events
-from pillarbox.errors import EX_OK, UsageError
-from pillarbox.intake.daemon import DELIVER, SUBMIT, Daemon
+from pillarbox.delivery.journal import make_events
+from pillarbox.errors import EX_OK, CredentialError, UsageError
+from pillarbox.intake.daemon import DELIVER, LISTEN, SUBMIT, Daemon
+from pillarbox.intake.logins import hash_password, is_login_name
 from pillarbox.intake.systemd import Notifier, take_sockets
 from pillarbox.text import say
 
@@ -35,7 +38,7 @@ _UMASK = 0o077
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 _FIRST_DESCRIPTOR = 3
 _MAX_DESCRIPTORS = 65536
-_ROLES = (SUBMIT, DELIVER)
+_ROLES = (SUBMIT, DELIVER, LISTEN)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,6 +52,8 @@ def main(argv: Sequence[str]) -> int:
 
     """
     arguments = _parse_arguments(argv)
+    if arguments.hash_password:
+        return _hash_password(arguments.hash_password)
     passed_count = os.environ.get("LISTEN_FDS", "")
     is_for_us = os.environ.get("LISTEN_PID") == str(os.getpid()) and passed_count.isdigit()
     _harden(_FIRST_DESCRIPTOR + (int(passed_count) if is_for_us else 0))
@@ -69,7 +74,7 @@ def main(argv: Sequence[str]) -> int:
             is_user=arguments.user,
             notifier=notifier,
             passed=passed,
-            events=Events(environment=os.environ),
+            events=make_events(service, os.environ),
             clock=Clock(),
         )
         await daemon.run()
@@ -105,10 +110,17 @@ def _parse_arguments(argv: Sequence[str]) -> Any:
     parser.add_argument("--user", action="store_true", help="serve one user: you")
     parser.add_argument("--config", metavar="FILE", help="settings in place of the usual ones")
     parser.add_argument(
-        "--roles", type=_roles, metavar="LIST", help="submit, deliver, or submit,deliver"
+        "--roles", type=_roles, metavar="LIST", help="some of submit,deliver,listen"
     )
     parser.add_argument(
         "--spool", type=os.path.abspath, metavar="DIR", help="where the mail that waits is kept"
+    )
+    parser.add_argument(
+        "--hash-password",
+        type=_login_name,
+        metavar="NAME",
+        help="print the line of a user for [listen] users; the password is read from the terminal"
+        " or the first line of standard input",
     )
     parser.add_argument("--foreground", action="store_true", help="no effect: it always does")
     return parser.parse_args(list(argv))
@@ -121,6 +133,26 @@ def _roles(text: str) -> tuple[str, ...]:
 
         raise argparse.ArgumentTypeError(f"choose of {', '.join(_ROLES)}")
     return roles
+
+
+def _login_name(text: str) -> str:
+    if not is_login_name(text):
+        import argparse
+
+        raise argparse.ArgumentTypeError("use up to 64 letters, digits and . _ @ + -")
+    return text
+
+
+def _hash_password(name: str) -> int:
+    """Print the line of a user."""
+    if sys.stdin.isatty():
+        password = ask_on_terminal(f"password for {name}: ")
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        raise CredentialError(say("no password was given"))
+    print(hash_password(name, password))
+    return EX_OK
 
 
 def _harden(first_closed: int) -> None:

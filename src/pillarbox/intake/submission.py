@@ -22,7 +22,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pillarbox.delivery.acceptance import Submission
-from pillarbox.delivery.events import INFO
+from pillarbox.delivery.journal import log_accepted
 from pillarbox.errors import (
     PillarboxError,
 )
@@ -112,14 +112,13 @@ class SubmissionHandler(Handler):
 
     """
 
+    door = "socket"  # what an entry says of how it came
+
     def __init__(self, session: Session, desk: Desk) -> None:
         super().__init__(session)
         self._desk = desk
-        caller = session.caller
-        self._origin = Origin(door="socket")
-        if caller is not None:
-            self._origin = Origin(caller.uid, caller.gid, caller.pid, door="socket")
-        self._has_entered = False
+        self._origin = Origin(door=self.door)
+        self._entered: int | None = None  # whose connection it is counted as
         self._request: MailRequested | None = None
         self._recipients: list[RecipientRequested] = []
         self._mail: IncomingMail | None = None
@@ -130,15 +129,18 @@ class SubmissionHandler(Handler):
 
     async def session_started(self, _: SessionStarted) -> Reply | None:
         """Let a caller in, if there is room for him."""
-        if self.session.caller is None:
+        origin = await self._find_origin()
+        if origin is None:
             return refusal(421, "4.7.0", "The kernel does not say who you are")
-        answer = self._desk.admission.enter(self._origin.uid)
-        self._has_entered = answer is None
+        self._origin = origin
+        answer = self._desk.admission.enter(origin.uid)
+        if answer is None:
+            self._entered = origin.uid
         return answer
 
     async def mail_requested(self, event: MailRequested) -> Reply | None:
         """Ask the gate whether this mail may come, and from this sender."""
-        admission, uid = self._desk.admission, self._origin.uid
+        admission, uid = self._desk.admission, self._identity().uid
         if "XOWN" not in event.parameters.wishes and admission.is_sender_judged(uid):
             # Users are looked up, which is somebody else's server on some hosts.
             answer = await asyncio.to_thread(admission.judge_sender, uid, event.reverse_path)
@@ -173,17 +175,7 @@ class SubmissionHandler(Handler):
         head = mail.head
         if not mail.is_kept or head is None:
             return mail.refusal or refusal(451, "4.3.0", "Local error, try again later")
-        self._desk.events.event(
-            INFO,
-            "accepted",
-            id=head.id,
-            uid=head.origin.uid,
-            pid=head.origin.pid,
-            account=head.account,
-            from_=head.envelope.reverse_path or "<>",
-            recipients=len(head.envelope.forward_paths),
-            size=mail.size_bytes,
-        )
+        log_accepted(self._desk.events, head, mail.size_bytes)
         if self._desk.on_kept is not None:
             self._desk.on_kept(head.origin.uid, mail.size_bytes)
         progress = Progress(PENDING * len(head.envelope.forward_paths))
@@ -203,15 +195,33 @@ class SubmissionHandler(Handler):
 
     async def session_ended(self, _: str) -> None:
         """Give the connection back."""
-        if self._has_entered:
-            self._has_entered = False
-            self._desk.admission.leave(self._origin.uid)
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            self._desk.admission.leave(entered)
+
+    # -- what another door does otherwise ------------------------------------------------------
+
+    async def _find_origin(self) -> Origin | None:
+        """Return who it is; None: nobody knows."""
+        caller = self.session.caller
+        if caller is None:
+            return None
+        return Origin(caller.uid, caller.gid, caller.pid, door=self.door)
+
+    def _identity(self) -> Origin:
+        """Return whose the next mail is."""
+        return self._origin
+
+    def _protocol(self) -> str:
+        """Return what the Received field calls the way; empty: as the door is called."""
+        return ""
 
     # -- the steps -----------------------------------------------------------------------------
 
     def _begin(self) -> IncomingMail:
         request = self._request
         assert request is not None  # no content without MAIL
+        origin = self._identity()
         given = request.parameters
         settings = {}
         if "XNAME" in given.wishes:
@@ -227,9 +237,11 @@ class SubmissionHandler(Handler):
             ret=given.ret,
             envid=given.envid,
             notify=_common_notify(self._recipients),
-            priority=self._desk.admission.priority(self._origin.uid, given.priority),
-            origin=self._origin,
+            priority=self._desk.admission.priority(origin.uid, given.priority),
+            origin=origin,
             hello_name=self.session.server.hello_name,
+            protocol=self._protocol(),
+            login=self.session.server.login,
         )
         self._mail = IncomingMail(self._desk, submission, said_bytes=given.size_bytes or 0)
         return self._mail

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Notifier", "Passed", "take_sockets"]
 
 _FIRST_DESCRIPTOR = 3  # SD_LISTEN_FDS_START
+_FAMILIES = (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6)
 _MAX_DESCRIPTORS = 64  # a service has two; more is somebody's mistake
 _MAX_STATUS = 200  # characters of the line that `systemctl status` shows
 
@@ -99,16 +100,23 @@ class Passed:
         Return the socket for a purpose; None: systemd has none.
 
         Args:
-            word: ``submit`` or ``control``: stands in the name.
-            path: The path that it is expected at, which counts for more than the name.
+            word: ``submit``, ``control`` or ``listen``: stands in the name.
+            path: The path, or the address with its port, that it is expected at; it counts for
+                more than the name.
 
         """
-        found = [each for each in self._sockets if each[1].getsockname() == path]
+        found = [each for each in self._sockets if _place(each[1]) == path]
         found += [each for each in self._sockets if word in each[0]]
         if not found:
             return None
         self._sockets.remove(found[0])
         return found[0][1]
+
+    def take_all(self, word: str) -> list[socket.socket]:
+        """Return all sockets for a purpose, whatever they are bound to."""
+        found = [each for each in self._sockets if word in each[0]]
+        self._sockets = [each for each in self._sockets if each not in found]
+        return [sock for _, sock in found]
 
     def close_rest(self) -> int:
         """Close what nobody has taken; return how many these were."""
@@ -145,6 +153,14 @@ def take_sockets(environment: MutableMapping[str, str]) -> Passed:
     return Passed(sockets)
 
 
+def _place(sock: socket.socket) -> str:
+    """Return the path or the address with its port that a socket is bound to."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        return str(name)
+    return f"[{name[0]}]:{name[1]}" if sock.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+
+
 def _is_listening(sock: socket.socket) -> bool:
-    is_stream = sock.family == socket.AF_UNIX and sock.type == socket.SOCK_STREAM
+    is_stream = sock.family in _FAMILIES and sock.type == socket.SOCK_STREAM
     return is_stream and bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

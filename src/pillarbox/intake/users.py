@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 import threading
+import zlib
 from typing import TYPE_CHECKING
 
 from pillarbox.config.settings import patterns_of
@@ -62,6 +63,7 @@ class Host:
         self._share_of = share_of
         self._count = count
         self._known: dict[int, tuple[float, str, tuple[str, ...]]] = {}
+        self._names: dict[int, str] = {}
         self._lock = threading.Lock()
 
     def elapsed_s(self) -> float:
@@ -96,7 +98,23 @@ class Host:
             return frozenset()
         return frozenset((user, f"{user}@{self._hostname.lower()}", f"{user}@localhost"))
 
+    def id_of(self, name: str) -> int:
+        """
+        Return the id of somebody whom the kernel does not know: a login, or a host far away.
+
+        It is negative, and the same at every start, for the spool remembers it. Whom the settings
+        name so, has his patterns.
+        """
+        uid = -2 - zlib.crc32(name.encode("utf-8", "surrogateescape"))
+        with self._lock:
+            if len(self._names) >= _MAX_USERS:
+                self._names.clear()
+            self._names[uid] = name
+        return uid
+
     def _look_up(self, uid: int) -> tuple[str, tuple[str, ...]]:
+        if uid < 0:
+            return self._names.get(uid, ""), ()
         now_s = self.elapsed_s()
         with self._lock:
             known = self._known.get(uid)
