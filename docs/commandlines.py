@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
     from pillarbox.cli.getopt import Option
 
-__all__ = ["CommandLine", "Flag", "command_lines", "msmtp_line", "parser_of", "sendmail_line"]
+__all__ = [
+    "CommandLine",
+    "Flag",
+    "capital",
+    "command_lines",
+    "msmtp_line",
+    "parser_of",
+    "sendmail_line",
+]
 
 IGNORED = "Accepted and ignored."
 
@@ -123,6 +131,11 @@ def _of_parser(parser: argparse.ArgumentParser, name: str, text: str) -> Command
     return CommandLine(name, text, tuple(flags), subcommands, parser.epilog or "")
 
 
+def capital(text: str) -> str:
+    """Return a sentence with a capital, unless it begins with values that may be written."""
+    return text if text.split(" ")[0].endswith(",") else text[:1].upper() + text[1:]
+
+
 _DIRECTORIES = ("DIR",)
 _FILES = ("FILE", "PATH")
 
@@ -141,7 +154,7 @@ def _of_action(action: argparse.Action) -> Flag:
     return Flag(
         tuple(action.option_strings),
         argument,
-        text[:1].upper() + text[1:],
+        capital(text),
         is_optional=action.nargs in ("?", "*"),
         choices=tuple(map(str, action.choices or ())),
         takes=kind or ("file" if is_file else ""),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commandlines import CommandLine, Flag, command_lines, msmtp_line, sendmail_line
+from commandlines import CommandLine, Flag, capital, command_lines, msmtp_line, sendmail_line
 from roff import escape, from_markdown, inline, tagged
 
 from pillarbox.config.account import FIELDS
@@ -277,16 +277,15 @@ def _of_line(page: Page) -> list[str]:
     lines = []
     if line.subcommands:
         lines.append(".SH ACTIONS")
-        common = [
-            flag
-            for flag in line.subcommands[0].flags
-            if flag.names and all(flag in each.flags for each in line.subcommands)
-        ]
+        common, filters = _shared(line)
         for each in line.subcommands:
             lines += [f".SS {escape(each.name.rpartition(' ')[2])}", _sentence(each.text)]
-            lines += _flags(each, common)
-        every = CommandLine("", "", tuple(common))
-        lines += [".SH OPTIONS OF EVERY ACTION", *_flags(every)] if common else []
+            lines += _flags(each, (*common, *filters))
+            if filters and filters[0] in each.flags:
+                lines += [".PP", "Takes the filters, see below."]
+        if filters:
+            lines += [".SH FILTERS", *_flags(CommandLine("", "", filters))]
+        lines += [".SH OPTIONS OF EVERY ACTION", *_flags(CommandLine("", "", common))]
     else:
         lines += [".SH OPTIONS", *_flags(line)]
     if line.epilog:
@@ -294,8 +293,21 @@ def _of_line(page: Page) -> list[str]:
     return lines
 
 
+def _shared(line: CommandLine) -> tuple[tuple[Flag, ...], tuple[Flag, ...]]:
+    """Return the options that every subcommand has, and the many that some have together."""
+    holders: dict[frozenset[str], list[Flag]] = {}
+    for flag in dict.fromkeys(flag for each in line.subcommands for flag in each.flags):
+        if flag.names:
+            names = frozenset(each.name for each in line.subcommands if flag in each.flags)
+            holders.setdefault(names, []).append(flag)
+    everybody = frozenset(each.name for each in line.subcommands)
+    common = holders.pop(everybody, [])
+    many = [flags for names, flags in holders.items() if len(names) > 2 and len(flags) > 4]
+    return tuple(common), tuple(many[0] if many else ())
+
+
 def _sentence(text: str) -> str:
-    return f"{escape(text[:1].upper() + text[1:]).rstrip('.')}."
+    return f"{escape(capital(text)).rstrip('.')}."
 
 
 def _flags(line: CommandLine, left_out: Container[Flag] = ()) -> list[str]:

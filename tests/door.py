@@ -16,7 +16,7 @@ import tempfile
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as WaitedTooLongError
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from pillarbox.config.places import find_places
 from pillarbox.config.service import parse_service
@@ -35,6 +35,9 @@ from pillarbox.intake.submission import (
 )
 from pillarbox.intake.users import Host
 from pillarbox.spool.memory import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ACCOUNTS", "HOSTNAME", "STRANGER", "Client", "Courier", "Door", "as_stranger"]
 
@@ -56,17 +59,30 @@ from work@example.com
 class Courier(Carrier):
     """A carrier that notes what it gets; each wait is answered with ``answer``, if there is one."""
 
-    def __init__(self) -> None:
-        self.entries: list[Any] = []
+    def __init__(self, settle: Callable[[], None] | None = None) -> None:
+        self._settle = settle
+        self._entries: list[Any] = []
         self.waits: dict[str, Future[Any]] = {}
         self.answer: Any = None  # entry -> result
 
     def put_back(self, entry: Any) -> None:
         """Note an entry, and answer who waits for it."""
-        self.entries.append(entry)
+        self._entries.append(entry)
         future = self.waits.get(entry.head.id)
         if future is not None and self.answer is not None:
             future.set_result(self.answer(entry))
+
+    @property
+    def brought(self) -> list[Any]:
+        """Return the entries that who delivers has heard of: he does so behind the reply."""
+        self.turn()
+        return self.courier.entries
+
+    def entries(self) -> list[Any]:
+        """Return what it got so far; it is told behind the reply to the caller."""
+        if self._settle is not None:
+            self._settle()
+        return self._entries
 
     def wait_for(self, entry_id: str) -> Future[Any]:
         """Note who waits."""
@@ -97,7 +113,7 @@ class Door:
         os.chmod(self.folder, 0o755)  # noqa: S103 (that is the point)
         self.path = f"{self.folder}/submit.sock"
         self.spool = Memory() if spool is None else spool
-        self.courier = Courier()
+        self.courier = Courier(self._settle)
         self.lines: list[str] = []
         self.faults: list[BaseException] = []
         self.shares: dict[int, tuple[int, int]] = {}
@@ -144,6 +160,11 @@ class Door:
         """Let the loop turn, for the last transports to close."""
         self.call(_turns())
 
+    def _settle(self) -> None:
+        """Let the loop do what it has begun, unless it has ended."""
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self.turn()
+
     def wait_for_the_ends(self) -> None:
         """Wait until all sessions have ended."""
         self.call(_gather(self.listener._sessions))
@@ -158,6 +179,11 @@ class Door:
         with contextlib.suppress(WaitedTooLongError):
             closing.result(0.05)
         return not closing.done()
+
+    def brought(self) -> list[Any]:
+        """Return the entries that who delivers has heard of: he does so behind the reply."""
+        self.turn()
+        return self.courier.entries
 
     def entries(self) -> list[Any]:
         """Return what is in the spool."""

@@ -1,6 +1,8 @@
 """The manual pages and completions say everything, and their readers understand them."""
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,8 @@ import roff  # noqa: E402
 
 from pillarbox.cli import main, msmtp, sendmail  # noqa: E402
 from pillarbox.config.account import FIELDS  # noqa: E402
+from pillarbox.config.parse import parse  # noqa: E402
+from pillarbox.config.service import load_service  # noqa: E402
 from pillarbox.config.settings import SETTINGS  # noqa: E402
 
 MAN, COMPLETIONS = ROOT / "man", ROOT / "completions"
@@ -157,7 +161,7 @@ TYPED = [
     ("pillarbox queue li", {"list"}, {"flush"}),
     ("pillarbox queue list --", {"--json", "--state", "--user"}, {"--yes"}),
     ("pillarbox queue delete --y", {"--yes"}, {"--json"}),
-    ("pillarbox queue list --state ", {"queue", "hold", "failed"}, {"list", "--json"}),
+    ("pillarbox send --priority ", {"high", "normal", "low"}, {"--body"}),
     ("pillarbox try --wro", {"--wrong-password", "--wrong-from"}, set()),
     ("msmtp --tls-c", {"--tls-certcheck", "--tls-cert-file"}, {"--tls"}),
     ("msmtp --pas", {"--passwordeval"}, {"--password"}),
@@ -251,3 +255,63 @@ def test_every_program_has_its_completions():
                 for flag in completions._flags(each):
                     for option in flag.names:
                         assert option.lstrip("-") in text, (name, option)
+
+
+# -- what the pages tell a reader to type ---------------------------------------------------------
+
+GUIDES = ["README.md", "docs/queue.md", "docs/operating.md"]
+GUIDES += [page.replace(".md", ".zh.md") for page in GUIDES]
+
+
+def typed_in(page):
+    """Yield each pillarbox command of a page: lines of code, and code in a line."""
+    text = (ROOT / page).read_text()
+    found = re.findall(r"(?m)^    (?:\.venv/bin/)?(pillarbox .*)$", text)
+    found += re.findall(r"`(pillarbox [^`]*)`", text)
+    for line in found:
+        words = shlex.split(re.split(r" [>&|]|2>", line)[0], comments=True)
+        if words[1:] and not words[1].startswith("/"):
+            yield words
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_what_a_guide_says_can_be_typed(page):
+    """Every command of the guides is one that there is, with options that it has."""
+    commands = {line.name: line for line in commandlines.command_lines()}
+    seen = 0
+    for words in typed_in(page):
+        line = commands[" ".join(words[:2])]
+        subcommands = {each.name.rpartition(" ")[2]: each for each in line.subcommands}
+        rest = words[2:]
+        if subcommands and rest:
+            for word in rest[0].split("|"):
+                assert word in subcommands, words
+            line, rest = subcommands[rest[0].split("|")[0]], rest[1:]
+        for word in rest:
+            if word.startswith("-") and word != "-":
+                assert word.partition("=")[0] in names_of(line), words
+        seen += 1
+    assert seen > 5
+
+
+def test_examples_of_settings_are_settings(tmp_path):
+    """What the page of the settings shows can be written into a file."""
+    text = (ROOT / "docs/reference/service.md").read_text()
+    blocks = re.findall(r"(?m)(?:^    .*\n|^\n(?=    ))+", text)
+    examples = [re.sub("(?m)^    ", "", block) for block in blocks]
+    assert len(examples) >= 2
+    for example in examples:
+        path = tmp_path / "settings.toml"
+        path.write_text(example.replace("www-data", "root").replace("@backup", "@root"))
+        path.chmod(0o600)
+        assert load_service(str(path), is_user=True, environment={"HOME": "/h"}).path
+
+
+def test_examples_of_accounts_are_accounts():
+    """What the page of the configuration shows is read without a fault, keywords and all."""
+    for page in ("docs/reference/configuration.md", "docs/reference/configuration.zh.md"):
+        text = (ROOT / page).read_text()
+        block = re.search(r"(?m)(?:^    .*\n|^\n(?=    ))+", text)[0]
+        example = re.sub("(?m)^    ", "", block).encode()
+        accounts = parse(example, "rc", run_eval=lambda *_: "").accounts
+        assert [account.name for account in accounts] == ["work", "default"]

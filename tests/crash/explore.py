@@ -20,6 +20,7 @@ import errno
 import os
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,7 @@ if __name__ == "__main__":
 from crash.fake_disk import FakeDisk
 from crash.ledger import Ledger
 from crash.recorder import KILL, SHORT, Killed, Recorder
-from crash.stories import RECIPIENTS, STORIES, look
+from crash.stories import MAILS, RECIPIENTS, STORIES, hand_in, look
 from crash.weak import DIRECTORY, Weak
 from pillarbox.errors import PillarboxError
 from pillarbox.spool.directory import Directory
@@ -108,11 +109,50 @@ def _failing(story: str) -> Iterator[Recorder]:
             yield record(story, FakeDisk(ROOT, {}), fail_at=number, error=SHORT)
 
 
+class _MeetingDisk(FakeDisk):
+    """A disk on which the first fsync of the queue lasts until all have renamed their files."""
+
+    def __init__(self, expected: int) -> None:
+        super().__init__(ROOT, {})
+        self._left = expected
+        self._changed = threading.Condition()
+
+    def rename(self, source: str, target: str, *, source_fd: int, target_fd: int) -> None:
+        super().rename(source, target, source_fd=source_fd, target_fd=target_fd)
+        with self._changed:
+            self._left -= 1
+            self._changed.notify_all()
+
+    def fsync(self, fd: int) -> None:
+        super().fsync(fd)
+        if self._file(fd).node is self._find(f"{ROOT}/{_FOLDER}/queue/.", None)[0]:
+            with self._changed:
+                # Before the first mail the directories are fsynced, too.
+                self._changed.wait_for(lambda: self._left in (0, len(MAILS)), 20)
+
+
+def _together(_: str) -> Iterator[Recorder]:
+    """Have all mails come in at the same time, and share the fsyncs of the queue."""
+    recorder = Recorder(_MeetingDisk(len(MAILS)), ROOT)
+    spool = spool_of(recorder)
+    spool.open()
+    threads = [
+        threading.Thread(target=hand_in, args=(spool, *mail, recorder.say)) for mail in MAILS
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    spool.close()
+    yield recorder
+
+
 # Where traces come from, the story of each, and which part of the states is asked for. How many
 # there are to be had in a place differs much, hence the shares.
 KINDS: dict[str, tuple[Callable[[str], Iterator[Recorder]], str, float]] = {
     "submit": (_straight, "submit", 0.2),
     "deliver": (_straight, "deliver", 0.22),
+    "together": (_together, "submit", 0.1),
     "submit-killed": (_killed, "submit", 0.2),
     "deliver-killed": (_killed, "deliver", 0.2),
     "submit-failing": (_failing, "submit", 0.12),

@@ -110,6 +110,16 @@ FAULTS = [
         "lost",
     ),
     Fault(
+        "an fsync that had begun before counts",
+        "spool/sync.py",
+        "            mine = self._next\n            while self._is_running and not mine.is_done:\n",
+        "            mine = self._now if self._is_running else self._next\n"
+        "            self._now = mine\n"
+        "            while self._is_running and not mine.is_done:\n",
+        "together",
+        "lost",
+    ),
+    Fault(
         "a failed fsync is tried again",
         "spool/draft.py",
         _COMMIT,
@@ -208,6 +218,14 @@ FAULTS = [
         "        progress = ",
         _CUT,
         "'token-notice'",
+    ),
+    Fault(
+        "the socket says yes before the mail is kept",
+        "intake/incoming.py",
+        "                self._draft.commit()\n",
+        "                threading.Timer(0.2, self._draft.commit).start()\n",
+        "tests/crash/test_daemon.py::test_says_yes_only_when_the_queue_is_fsynced",
+        "'fsync ./queue' in",
     ),
     Fault(
         "a login that is refused fails the mail",

@@ -195,19 +195,25 @@ class Recorder(Disk):
         self._sync("fdatasync", fd)
 
     def _sync(self, call: str, fd: int) -> None:
-        path = self._open.get(fd)
-        number = None if path is None else self._number[fd]
-        try:
-            self._meet(call, path)
-        except OSError:
-            if number != DIRECTORY:
-                self.trace.append(("fail_to_sync", number))
-            raise
+        with self._lock:
+            path = self._open.get(fd)
+            number = None if path is None else self._number[fd]
+            try:
+                self._meet(call, path)
+            except OSError:
+                if number != DIRECTORY:
+                    self.trace.append(("fail_to_sync", number))
+                raise
+            token = len(self.trace)
+            if number == DIRECTORY:
+                self.trace.append(("begin_sync", token))
+        # Others may go on meanwhile: what they do now is not made certain by this.
         getattr(self._disk, call)(fd)
-        if number == DIRECTORY:
-            self.trace.append(("sync_directory", path))
-        elif number is not None:
-            self.trace.append(("sync", number))
+        with self._lock:
+            if number == DIRECTORY:
+                self.trace.append(("sync_directory", path, token))
+            elif number is not None:
+                self.trace.append(("sync", number))
 
     def rename(self, source: str, target: str, *, source_fd: int, target_fd: int) -> None:
         """Give another name."""
@@ -276,5 +282,5 @@ def _alone(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # Several threads may use a spool; what the trace says came first did come first.
-for _name in [name for name in vars(Disk) if not name.startswith("_")]:
+for _name in [name for name in vars(Disk) if not name.startswith("_") and "sync" not in name]:
     setattr(Recorder, _name, _alone(getattr(Recorder, _name)))

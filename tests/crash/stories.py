@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], None]
 
-__all__ = ["MAILS", "NOTICE", "RECIPIENTS", "STORIES", "look", "submit"]
+__all__ = ["MAILS", "NOTICE", "RECIPIENTS", "STORIES", "hand_in", "look", "submit"]
 
 _NOW_S = 1_800_000_000.0
 
@@ -61,11 +61,12 @@ def submit(spool: Spool, say: Say) -> None:
     """Hand in every mail; in pieces where one is large."""
     spool.open()
     for head, content in MAILS:
-        _hand_in(spool, head, content, say)
+        hand_in(spool, head, content, say)
     spool.close()
 
 
-def _hand_in(spool: Spool, head: Head, content: bytes, say: Say) -> bool:
+def hand_in(spool: Spool, head: Head, content: bytes, say: Say) -> bool:
+    """Hand one mail in; return whether it was accepted."""
     say(f"begin {head.id}")
     draft = None
     try:
@@ -139,7 +140,7 @@ def _attempt(spool: Spool, name: str, claim: Claim, say: Say) -> Progress:
     )
     _record(claim, name, progress.statuses, say, attempts=attempts, doubt=True, is_durable=False)
     say(f"sent {name} {new.decode()}")
-    if BOUNCED in statuses and not _hand_in(spool, *NOTICE, say):
+    if BOUNCED in statuses and not hand_in(spool, *NOTICE, say):
         statuses = statuses.replace(BOUNCED, PENDING)  # the notice comes first
     _record(claim, name, statuses, say, attempts=attempts, is_durable=True)
     return Progress(statuses, attempts=attempts)

@@ -68,8 +68,6 @@ def test_killed_in_front_of_any_call_it_keeps_what_it_took(calls, shim, tmp_path
             except (OSError, AssertionError):
                 said = ""
             service.stop()
-        with _serve(shim, folder / "again"):
-            pass
         spool = Directory(str(folder / "spool"))
         assert spool.open() == []
         found = spool.names(QUEUE)

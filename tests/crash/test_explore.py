@@ -10,6 +10,7 @@ from crash.explore import KINDS, explore
 _STATES = {
     "submit": 5_000,
     "deliver": 17_000,
+    "together": 2_000,
     "submit-killed": 10_000,
     "deliver-killed": 13_000,
     "submit-failing": 22_000,

@@ -112,6 +112,7 @@ class Weak:
         # Of each: the directories whose fsync makes it certain, and what it does to names.
         self._effects: list[tuple[frozenset[str], tuple[tuple[str, int | None], ...]]] = []
         self._names: list[dict[str, int]] | None = [{}]
+        self._begun: dict[int, list[Any]] = {}  # by fsync: what was done before it began
 
     def begin_with(self, names: Mapping[str, int], contents: Mapping[int, bytes]) -> None:
         """Have something there from the start, and certain."""
@@ -210,15 +211,21 @@ class Weak:
     def _fail_to_sync(self, file: int) -> None:
         self._files[file].fail_to_sync()
 
-    def _sync_directory(self, directory: str) -> None:
+    def _begin_sync(self, token: int) -> None:
+        self._begun[token] = list(self._effects)
+
+    def _sync_directory(self, directory: str, token: int = -1) -> None:
+        """Make certain what was done in a directory before its fsync began, with that token."""
+        counted = {id(effect) for effect in self._begun.pop(token, self._effects)}
         left: list[Any] = []
-        for places, changes in self._effects:
-            if directory not in places:
-                left.append((places, changes))
+        for effect in self._effects:
+            places, changes = effect
+            if directory not in places or id(effect) not in counted:
+                left.append(effect)
                 continue
             for name, file in changes:
                 # What was to become of the name before is overtaken.
-                left = [effect for effect in left if name not in dict(effect[1])]
+                left = [other for other in left if name not in dict(other[1])]
                 if file is None:
                     self._durable.pop(name, None)
                 else:

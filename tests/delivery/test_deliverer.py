@@ -11,7 +11,7 @@ import pytest
 
 from peer import Puppet
 from pillarbox.delivery.clock import Clock
-from pillarbox.spool.base import FAILED, QUEUE
+from pillarbox.spool.base import FAILED, QUEUE, Progress
 from queue_world import CONTENT, HOUR_S, MINUTE_S, World, alerts, repair
 
 if TYPE_CHECKING:
@@ -349,12 +349,20 @@ def test_entry_can_be_taken_unless_it_is_on_its_way(tmp_path, stack):
 
 
 def test_failed_mail_can_be_put_back(tmp_path, stack):
-    """What failed is sent again when a person says so."""
-    world = world_of(tmp_path, stack, {"MAIL FROM:<me@": "553 no"})
-    entry_id = world.put()
-    world.run(32 * MINUTE_S)
+    """What failed is sent again when a person says so, to those who did not get it."""
+    world = world_of(tmp_path, stack, {"RCPT TO:<bad": "550 5.1.1 no"})
+    entry_id = world.put("good@example.net", "bad@example.net")
+    world.run(1)
     assert world.spool.names(FAILED) == [entry_id]
-    assert entry_id not in world.deliverer.queue
+    repair(world.puppet)
+    world.spool.move(entry_id, FAILED, QUEUE)
+    world.spool.update(entry_id, Progress(b"DP"))
+    world.deliverer.put_back(world.spool.read(entry_id))
+    world.puppet.commands.clear()
+    world.run(1)
+    asked = [line for line in world.puppet.commands if line.startswith("RCPT")]
+    assert asked == ["RCPT TO:<bad@example.net>"]
+    assert world.spool.names() == world.spool.names(FAILED) == []
 
 
 def test_owner_finds_his_own(tmp_path, stack):

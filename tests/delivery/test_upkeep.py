@@ -11,7 +11,7 @@ import pytest
 
 from peer import PASSWORD, Puppet
 from pillarbox.errors import ConfigError
-from pillarbox.spool.base import FAILED, Progress
+from pillarbox.spool.base import CORRUPT, FAILED, Progress
 from queue_world import DAY_S, HOUR_S, MINUTE_S, YEAR_S, World, repair
 
 if TYPE_CHECKING:
@@ -157,14 +157,16 @@ def test_failed_mail_is_kept_for_a_month(tmp_path, stack):
     assert world.spool.names(FAILED) == []
 
 
-def test_calendar_that_jumps_does_not_clear_the_failed_away_before_their_time(tmp_path, stack):
-    """What cannot be read is kept."""
-    world = world_of(tmp_path, stack, {"RCPT TO:<bad": "550 no"})
-    entry_id = world.put("bad@example.net")
+def test_failed_mail_that_is_damaged_is_never_deleted(tmp_path, stack):
+    """What cannot be read has no age: it is put aside for people, and the sweep goes on."""
+    replies = {"RCPT TO:<bad": "550 no"}
+    world = world_of(tmp_path, stack, replies, limits={"scan_interval_s": DAY_S})
+    damaged, whole = world.put("bad@example.net"), world.put("bad@example.net")
     world.run(1)
-    world.spool.damage(entry_id, FAILED)
+    world.spool.damage(damaged, FAILED)
     world.run(31 * DAY_S)
-    assert world.spool.names("corrupt") == [entry_id] or world.spool.names(FAILED) == [entry_id]
+    assert world.spool.names(CORRUPT) == [damaged]
+    assert whole not in world.spool.names(FAILED)
 
 
 # -- files -------------------------------------------------------------------------------------

@@ -155,7 +155,6 @@ class Daemon:
                 stderr=log,
                 start_new_session=True,
             )
-        self.log.wait_for("event=started", _LIMIT_S)
 
     def ask(self, *words):
         """Run ``pillarbox queue``."""
@@ -269,6 +268,7 @@ def start_daemon(certificates, tmp_path):
         )
         accounts.chmod(0o600)
         started.append(Daemon(directory, spool))
+        started[-1].log.wait_for("event=started", _LIMIT_S)
         return started[-1]
 
     yield start

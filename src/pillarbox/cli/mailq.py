@@ -62,13 +62,13 @@ def main(_: Sequence[str]) -> int:
 
 def flush() -> int:
     """Have what waits tried now, in every queue there is. Blocks where no daemon does it."""
-    from pillarbox.cli import queue
+    from pillarbox.cli.queue_actions import flush_place
 
     code = EX_OK
     # The user's own first: where root becomes the owner of the system's spool, he stays it.
     for place in reversed(list(_places())):
         try:
-            code = queue.flush(place) or code
+            code = flush_place(place) or code
         except PillarboxError as exc:
             code = _complain(exc)
     return code

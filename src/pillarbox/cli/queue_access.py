@@ -32,6 +32,7 @@ __all__ = ["CONTROL_VARIABLE", "QueueAccess", "QueuePlace", "find_queue"]
 CONTROL_VARIABLE = "PILLARBOX_CONTROL"
 
 _ROOT = 0
+_FOR_EVER_S = 20 * 366 * 86400.0  # where no settings say how long: nothing is removed
 
 
 class QueuePlace:
@@ -43,10 +44,20 @@ class QueuePlace:
         spool: Its directory.
         settings: The file with its settings; empty: the usual one.
         is_user: It is that of the user, not the system's.
+        history_kept_s: How long its history is kept, in seconds.
 
     """
 
-    def __init__(self, *, control: str, spool: str, settings: str = "", is_user: bool) -> None:
+    def __init__(
+        self,
+        *,
+        control: str,
+        spool: str,
+        settings: str = "",
+        is_user: bool,
+        history_kept_s: float = _FOR_EVER_S,
+    ) -> None:
+        self.history_kept_s = history_kept_s
         self.control = control
         self.spool = spool
         self.settings = settings
@@ -72,7 +83,7 @@ def find_queue(
     if spool:
         return QueuePlace(control="", spool=os.path.abspath(spool), is_user=is_user)
     places = find_places(environment, is_user=is_user)
-    control, directory = places.control_socket, places.spool
+    control, directory, kept_s = places.control_socket, places.spool, _FOR_EVER_S
     path = settings or places.settings
     # Settings that only the daemon may read are not for everybody who asks for his mails.
     if settings or os.access(path, os.R_OK):
@@ -80,8 +91,15 @@ def find_queue(
 
         service = load_service(settings or None, is_user=is_user, environment=environment)
         control, directory = service.control_socket, service.spool
+        kept_s = service.delivery.history_kept_s
     control = environment.get(CONTROL_VARIABLE) or control
-    return QueuePlace(control=control, spool=directory, settings=settings, is_user=is_user)
+    return QueuePlace(
+        control=control,
+        spool=directory,
+        settings=settings,
+        is_user=is_user,
+        history_kept_s=kept_s,
+    )
 
 
 class QueueAccess:
@@ -209,7 +227,7 @@ class QueueAccess:
             spool.open()
         self._spool = spool
         carrier = StillCarrier(spool, Memory(spool.accounts_path), Clock())
-        history = History(f"{path}/{HISTORY}")
+        history = History(f"{path}/{HISTORY}", self.place.history_kept_s)
         events = Events(targets=(), history=history)
         self._steward = Steward(
             spool, carrier, owner_uid=status.st_uid, events=events, history=history

@@ -94,9 +94,7 @@ def _preview(row: Row, wishes: argparse.Namespace, content: bytes) -> Row:
     if wishes.to:
         changed["recipients"] = [{"address": each, "status": "pending"} for each in wishes.to]
     else:
-        changed["recipients"] = [
-            each for each in row["recipients"] if each["status"] == "pending"
-        ]
+        changed["recipients"] = [each for each in row["recipients"] if each["status"] == "pending"]
     if wishes.sender:
         changed["from"] = None if wishes.sender == "<>" else wishes.sender
     if content:

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-__all__ = ["account_lines", "count_line", "entry_lines", "heading", "shown_lines"]
+__all__ = [
+    "account_lines",
+    "count_line",
+    "entry_lines",
+    "heading",
+    "past_lines",
+    "shown_lines",
+    "size_text",
+    "span_text",
+    "state_text",
+]
 
 _SHOWN_RECIPIENTS = 3  # of a listing; "show" has them all
 _INDENT = " " * 12
@@ -31,6 +41,11 @@ _STATES = {
     "hold": say("on hold"),
     "failed": say("failed"),
     "corrupt": say("damaged"),
+}
+_OUTCOMES = {
+    "delivered": say("delivered"),
+    "failed": say("failed"),
+    "deleted": say("deleted"),
 }
 _STATUSES = {
     "pending": say("waits"),
@@ -55,10 +70,10 @@ def entry_lines(row: Row, now_s: float) -> Iterator[str]:
     columns = [
         short_id(printable(row["id"])),
         spoken(state),
-        _span(row["age_s"]),
-        _size(row["size_bytes"]),
+        span_text(row["age_s"]),
+        size_text(row["size_bytes"]),
         str(row["attempts"]),
-        _span(next_s - now_s) if next_s is not None else "-",
+        span_text(next_s - now_s) if next_s is not None else "-",
     ]
     yield _columns(columns) + "  " + _sender(row)
     yield _INDENT + "-> " + _recipients(row["recipients"])
@@ -98,13 +113,33 @@ def _facts(row: Row, now_s: float) -> Iterator[tuple[str, str]]:
     yield say("last try"), _time(last_s) if last_s is not None else ""
     yield (
         say("next try"),
-        say("in {span}", span=_span(next_s - now_s)) if next_s is not None else "",
+        say("in {span}", span=span_text(next_s - now_s)) if next_s is not None else "",
     )
     yield say("reason"), row["reason"]
     if row["is_in_doubt"]:
         yield say("beware"), say("it may have arrived already; if so, it arrives twice")
     yield say("from"), _sender(row)
     yield say("to"), str(len(row["recipients"]))
+
+
+def past_lines(row: Row) -> Iterator[str]:
+    """Yield what became of a mail that is not in the queue any more."""
+    outcome = spoken(_OUTCOMES.get(row["state"], "?"))
+    gap = " " * max(1, 10 - width_of(outcome))
+    yield f"{_time(row['time_s'])}  {short_id(printable(row['id']))}  {outcome}{gap}" + _sender(row)
+    if row["recipients"]:
+        names = [printable(each["address"]) for each in row["recipients"][:_SHOWN_RECIPIENTS]]
+        if len(row["recipients"]) > len(names):
+            more = say("{count} more", count=len(row["recipients"]) - len(names))
+            names.append(spoken(more))
+        yield _INDENT + "-> " + ", ".join(names)
+    if row["reason"]:
+        yield f"{_INDENT}({printable(row['reason'])})"
+
+
+def state_text(state: str) -> str:
+    """Return the word for a state."""
+    return _STATES.get(state, state)
 
 
 def account_lines(row: Row, now_s: float) -> Iterator[str]:
@@ -126,7 +161,7 @@ def account_lines(row: Row, now_s: float) -> Iterator[str]:
     )
     yield f"  ({printable(row['reason'])})"
     if row["next_try_s"]:
-        span = _span(row["next_try_s"] - now_s)
+        span = span_text(row["next_try_s"] - now_s)
         yield "  " + spoken(
             say(
                 "tried again in {span}; at once with: pillarbox queue resume {name}",
@@ -173,10 +208,10 @@ def _recipients(recipients: list[Row]) -> str:
 
 
 def _age(row: Row) -> str:
-    return _span(row["age_s"])
+    return span_text(row["age_s"])
 
 
-def _span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
     """Return a time span in one unit, as it is read at a glance."""
     for unit_s, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= unit_s:
@@ -184,7 +219,8 @@ def _span(seconds: float) -> str:
     return f"{max(0, int(seconds))}s"
 
 
-def _size(size_bytes: int) -> str:
+def size_text(size_bytes: int) -> str:
+    """Return a size in three characters and a unit; a thousand and twenty-four are one k."""
     size = float(size_bytes)
     for unit in ("", "k", "M"):
         if size < 1000:

@@ -110,9 +110,7 @@ def _tell(answer: Iterable[Row], done: str) -> int:
     return cut_off()
 
 
-def agree(
-    queue: QueueAccess, words: list[str], where: dict[str, str], command: str
-) -> list[str]:
+def agree(queue: QueueAccess, words: list[str], where: dict[str, str], command: str) -> list[str]:
     """
     Show the mails that are meant, and ask on the terminal whether it shall be done.
 

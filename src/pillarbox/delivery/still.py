@@ -52,9 +52,7 @@ class StillCarrier(Carrier):
         breaker = self._breaker(record)
         is_new = breaker.pause(self._clock.epoch_s())
         if is_new:
-            self._memory.save(
-                name, record | {"breaker": breaker.record(self._clock.elapsed_s())}
-            )
+            self._memory.save(name, record | {"breaker": breaker.record(self._clock.elapsed_s())})
         return is_new
 
     def _state(self, name: str, count: int) -> AccountState:

@@ -179,9 +179,12 @@ class SubmissionHandler(Handler):
         if self._desk.on_kept is not None:
             self._desk.on_kept(head.origin.uid, mail.size_bytes)
         progress = Progress(PENDING * len(head.envelope.forward_paths))
-        self._desk.carrier.put_back(Entry(head, progress, mail.size_bytes))
+        entry = Entry(head, progress, mail.size_bytes)
         if future is None:
+            # Behind the reply: a caller need not share the interpreter with who delivers.
+            asyncio.get_running_loop().call_soon(self._desk.carrier.put_back, entry)
             return good(f"Queued as {head.id}")
+        self._desk.carrier.put_back(entry)
         return await self._wait(future, head)
 
     async def transaction_ended(self) -> None:
