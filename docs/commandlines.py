@@ -133,7 +133,7 @@ def _of_parser(parser: argparse.ArgumentParser, name: str, text: str) -> Command
 
 def capital(text: str) -> str:
     """Return a sentence with a capital, unless it begins with values that may be written."""
-    return text if text.split(" ")[0].endswith(",") else text[:1].upper() + text[1:]
+    return text if text.split(" ", maxsplit=1)[0].endswith(",") else text[:1].upper() + text[1:]
 
 
 _DIRECTORIES = ("DIR",)

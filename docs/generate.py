@@ -21,10 +21,13 @@ import manual  # noqa: E402
 
 from pillarbox import errors  # noqa: E402 (behind the path)
 from pillarbox.cli import getopt, main, msmtp, sendmail  # noqa: E402
+from pillarbox.config import units  # noqa: E402
 from pillarbox.config.account import ALIASES, FIELDS  # noqa: E402
 from pillarbox.config.places import find_places  # noqa: E402
 from pillarbox.config.settings import SECTIONS, SETTINGS, Setting  # noqa: E402
 from pillarbox.delivery import policy, schedule  # noqa: E402
+from pillarbox.delivery.event_table import EVENTS  # noqa: E402
+from pillarbox.delivery.event_table import FIELDS as EVENT_FIELDS  # noqa: E402
 from pillarbox.mail.rules import RULES  # noqa: E402
 from pillarbox.smtp import states  # noqa: E402
 from pillarbox.smtp.auth import MECHANISMS, PREFERENCE  # noqa: E402
@@ -139,6 +142,38 @@ _WAITS = {
 }
 
 
+def events() -> str:
+    """Return the page of the log: every event and every field of one."""
+    kinds = [
+        (
+            f"`{name}`",
+            kind.meaning,
+            " ".join(f"`{field}`" for field in kind.fields),
+            "yes" if kind.is_history else "",
+        )
+        for name, kind in EVENTS.items()
+    ]
+    fields = [(f"`{name}`", meaning) for name, meaning in sorted(EVENT_FIELDS.items())]
+    return (
+        f"# The log of the service\n\n{_NOTE}"
+        "Each event is one line: `event=delivered id=... to=...`, with quotes where a value has "
+        "blanks, or a JSON object with `time`, `event`, `priority` and the same fields "
+        '(`[log] format = "json"`).\n'
+        "Under journald a line begins with its priority; elsewhere with the time, in UTC.\n"
+        "A field that has nothing to say is left out; a value is cut behind 500 characters, in "
+        "JSON behind 16,384.\n"
+        "Target `journal` gives each field to journald by itself, so that "
+        "`journalctl PILLARBOX_ID=...` and `journalctl PILLARBOX_EVENT=bounced` find it.\n"
+        "Where the log goes is set in [`[log]`](service.md).\n\n"
+        "What concerns a mail or an account is also kept in the spool, in `history/`: one file a "
+        "day, one JSON object a line, for as long as `[delivery] history_kept` says.\n"
+        "`pillarbox trace` and `pillarbox queue history` read it there.\n\n## Events\n\n"
+        + _table(("event", "what happened", "fields", "in the history"), kinds)
+        + "\n## Fields\n\n"
+        + _table(("field", "what it says"), fields)
+    )
+
+
 def failures() -> str:
     """Return the page of what follows from each failure, from the table that decides."""
     rows = [
@@ -182,13 +217,21 @@ def _duration(seconds: float) -> str:
 
 
 def _setting(row: Setting) -> tuple[str, ...]:
-    return f"`{row.name}`", row.help, _in_toml(row), row.since
+    meaning = row.help
+    if isinstance(row.parse, units.OneOf | units.SomeOf):
+        words = ", ".join(f'`"{word}"`' for word in row.parse.words)
+        meaning += f" {'One' if isinstance(row.parse, units.OneOf) else 'Some'} of {words}."
+    return f"`{row.name}`", meaning, _in_toml(row), row.since
 
 
 def _in_toml(row: Setting) -> str:
     value = row.default
     if isinstance(value, str):
-        return "[see below](#where-things-are)" if value.startswith("{") else "not set"
+        if value.startswith("{"):
+            return "[see below](#where-things-are)"
+        return f'`"{value}"`' if value else "not set"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     if isinstance(value, tuple):
         words = ", ".join(f'"{word}"' for word in value)
         return f"`[{words}]`"
@@ -347,6 +390,7 @@ PAGES = {
     "reference/keywords.md": keywords,
     "reference/service.md": service,
     "reference/failures.md": failures,
+    "reference/events.md": events,
     "reference/commands.md": commands,
     "reference/exit-codes.md": exit_codes,
     "reference/session.md": session,

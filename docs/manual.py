@@ -169,6 +169,33 @@ PAGES = (
         see=("sendmail(8)", "msmtprc(5)"),
     ),
     Page(
+        "msmtpq",
+        1,
+        "queue a mail, then try to send it",
+        ("msmtpq [OPTION ...] [--] RECIPIENT ... < mail",),
+        "`msmtpq` takes the options of `msmtp`(1), keeps the mail in the user's queue, and tries "
+        "to send what waits. Its exit code is 0 when the mail is kept, whatever becomes of it.\n"
+        "The variables of the script of that name have no meaning here: the mail itself is what "
+        "tries the connection. `pillarbox queue import` takes over the queue of that script.",
+        see=("msmtp-queue(1)", "msmtp(1)", "pillarbox-queue(1)"),
+    ),
+    Page(
+        "msmtp-queue",
+        1,
+        "look after the queue, as msmtp's users know it",
+        ("msmtp-queue [-d | -r | -R ID ... | -p ID ... | -a | -h]",),
+        "The user's own queue is meant where he has one, else the system's. `pillarbox queue` can "
+        "do more.\n\n"
+        "| option | what it does |\n| --- | --- |\n"
+        "| `-d`, or none | Lists what waits. |\n"
+        "| `-r` | Sends what waits. |\n"
+        "| `-R ID ...` | Sends these. |\n"
+        "| `-p ID ...` | Deletes these. |\n"
+        "| `-a` | Deletes all. |\n"
+        "| `-h` | Prints this list. |",
+        see=("msmtpq(1)", "pillarbox-queue(1)"),
+    ),
+    Page(
         "pillarbox-serve",
         8,
         "take mail from programs, keep it safe, and deliver it",

@@ -73,11 +73,6 @@ class Courier(Carrier):
             future.set_result(self.answer(entry))
 
     @property
-    def brought(self) -> list[Any]:
-        """Return the entries that who delivers has heard of: he does so behind the reply."""
-        self.turn()
-        return self.courier.entries
-
     def entries(self) -> list[Any]:
         """Return what it got so far; it is told behind the reply to the caller."""
         if self._settle is not None:
@@ -179,11 +174,6 @@ class Door:
         with contextlib.suppress(WaitedTooLongError):
             closing.result(0.05)
         return not closing.done()
-
-    def brought(self) -> list[Any]:
-        """Return the entries that who delivers has heard of: he does so behind the reply."""
-        self.turn()
-        return self.courier.entries
 
     def entries(self) -> list[Any]:
         """Return what is in the spool."""

@@ -99,6 +99,13 @@ def test_every_command_is_on_a_page():
         assert missing == set()
 
 
+def test_every_program_has_a_page():
+    """Whatever name may be called, ``man`` knows it."""
+    names = {page.name for page in manual.PAGES}
+    assert set(main.PERSONALITIES) <= names
+    assert {script.name for script in (ROOT / "bin").iterdir()} <= names
+
+
 @needs("groff")
 def test_every_keyword_and_setting_is_on_its_page():
     """Files have their pages, and nothing of a file is missing there."""

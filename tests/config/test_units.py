@@ -53,8 +53,8 @@ VALID = [
         ["127.0.0.1:25", "[::1]:025", "[0:0::1]:65535"],
         ("127.0.0.1:25", "[::1]:25", "[::1]:65535"),
     ),
-    (units.some_of("a", "b"), ["b", "a"], ("b", "a")),
-    (units.some_of("a", "b"), ["a"], ("a",)),
+    (units.SomeOf("a", "b"), ["b", "a"], ("b", "a")),
+    (units.SomeOf("a", "b"), ["a"], ("a",)),
     (units.parse_command, [], ()),
     (units.parse_command, ["/bin/logger", "-p", ""], ("/bin/logger", "-p", "")),
     (units.parse_patterns, [], ()),
@@ -109,11 +109,11 @@ INVALID = [
         )
     ),
     *(
-        (units.some_of("a", "b"), given, 'some of "a", "b"')
+        (units.SomeOf("a", "b"), given, 'some of "a", "b"')
         for given in ([], ["c"], ["a", "a"], ["a", "c"])
     ),
-    *((units.some_of("a", "b"), given, "brackets") for given in ("a", {"a": 1}, None)),
-    (units.some_of("a", "b"), [1], "quotes"),
+    *((units.SomeOf("a", "b"), given, "brackets") for given in ("a", {"a": 1}, None)),
+    (units.SomeOf("a", "b"), [1], "quotes"),
     (units.parse_command, ["logger"], "absolute path of a program"),
     (units.parse_command, [""], "absolute path of a program"),
     (units.parse_command, "/bin/logger -p crit", "brackets"),

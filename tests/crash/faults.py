@@ -59,21 +59,17 @@ _COMMIT = """        disk.fsync(self._fd)
         disk.close(first)
         disk.rename(self._name, self._name, source_fd=folders.fd(TMP), target_fd=folders.fd(QUEUE))
 """
-_FSYNC, _AFTER_FSYNC = _COMMIT.split("\n", 1)
+_AFTER_FSYNC = _COMMIT.split("\n", 1)[1]
 _RENAME = _COMMIT.rstrip("\n").rpartition("\n")[2] + "\n"
-_WRITE = """        if progress.statuses != job.progress.statuses:
+_RECORD = """        if progress.statuses != job.progress.statuses:
             job.claim.record(progress, is_durable=True)
-        job.claim.close()
-        if not progress.is_final:
-            return False
-        if BOUNCED in progress.statuses:
-            self._spool.move(job.head.id, QUEUE, FAILED)
-        else:
-            self._spool.remove(job.head.id, QUEUE)
-        return True
 """
-_RECORD = "".join(line + "\n" for line in _WRITE.split("\n")[:2])
-_LEAVE = "".join(line + "\n" for line in _WRITE.split("\n")[3:-2])
+_REMOVE_FIRST = """        if progress.is_final and BOUNCED not in progress.statuses:
+            self._spool.remove(job.head.id, QUEUE)
+            job.claim.record(progress, is_durable=True)
+            job.claim.close()
+            return True
+"""
 
 FAULTS = [
     Fault(
@@ -195,11 +191,8 @@ FAULTS = [
     Fault(
         "a mail is removed before it is marked",
         "delivery/recorder.py",
-        _WRITE,
-        _WRITE.replace(_RECORD, "")
-        .replace("        return True\n", f"{_RECORD}        return True\n")
-        .replace("        job.claim.close()\n", "")
-        .replace("        return True\n", "        job.claim.close()\n        return True\n"),
+        _RECORD,
+        _REMOVE_FIRST + _RECORD,
         _CUT,
         "was removed, comes back",
     ),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import pillarbox
 from crash.nursery import COUNT, KILL, build_shim, compiler_path
 from pillarbox.spool.base import QUEUE
 from pillarbox.spool.directory import Directory
@@ -26,7 +29,9 @@ def _serve(shim, folder, *, point=0, action=COUNT):
     """Return a service whose calls on spool and sockets are counted from its start."""
     folder.mkdir(parents=True)
     orders = f"{point} {action} 0 1 {folder}/log {folder}/spool"
-    return Service(_NOWHERE, folder=folder, env={"LD_PRELOAD": str(shim), "SHIM": orders})
+    package = str(Path(pillarbox.__file__).parents[1])
+    env = {"LD_PRELOAD": str(shim), "SHIM": orders, "PYTHONPATH": package}
+    return Service(_NOWHERE, folder=folder, env=env)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ _STATES = {
 }
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS)
 def test_keeps_every_promise_in_every_state(kind):
     """100,000 states in all: see ``explore.py`` for what one is."""

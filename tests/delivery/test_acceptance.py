@@ -7,7 +7,7 @@ import pwd
 
 import pytest
 
-from pillarbox.delivery.acceptance import SETTINGS, Accounts, Submission, make_head
+from pillarbox.delivery.acceptance import _MAX_CHOSEN, SETTINGS, Accounts, Submission, make_head
 from pillarbox.errors import ConfigError, DataError, InputOutputError
 from pillarbox.mail.address import parse_mailbox
 from pillarbox.spool.base import Origin
@@ -228,3 +228,54 @@ def test_account_without_host_is_only_inherited_from(tmp_path):
         found.named("base")
     with pytest.raises(ConfigError, match="gone"):
         found.named("gone")
+
+
+def test_file_that_vanishes_leaves_what_was_there(tmp_path):
+    """An editor or a package may take a file away for a moment: mail must not fail for it."""
+    found = accounts(tmp_path, TWO)
+    assert found.notes == ()
+    (tmp_path / "msmtprc").unlink()
+    with pytest.raises(ConfigError, match="no account is left"):
+        found.load()
+    (tmp_path / "msmtprc").write_text("# nothing\n")
+    (tmp_path / "msmtprc").chmod(0o600)
+    with pytest.raises(ConfigError, match="no account is left"):
+        found.load()
+    assert found.names() == ["one", "two"]
+
+
+def test_account_without_host_is_told_where_it_is_asked_for(tmp_path):
+    """Mail of an account that lost its host waits, and the reason says what to do."""
+    found = accounts(tmp_path, TWO)
+    found._finished.pop("two")
+    with pytest.raises(ConfigError, match="two cannot be used"):
+        found.named("two")
+
+
+def test_choice_is_made_anew_after_a_reload(tmp_path):
+    """What was remembered of a sender is forgotten with the files that it was read from."""
+    found = accounts(tmp_path, TWO + "account default : one\n")
+    assert head(found, sender="me@two.example").account == "two"
+    (tmp_path / "msmtprc").write_text("account default\nhost new.example\nfrom me@new.example\n")
+    found.load()
+    made = head(found, sender="me@two.example")
+    assert made.account == "default"
+    assert found.chosen("", "me@two.example", 0).host == "new.example"
+
+
+def test_remembered_choices_are_bounded(tmp_path):
+    """A caller who invents senders without end fills no memory (attack L11)."""
+    found = accounts(tmp_path, TWO + "account default : one\n")
+    for number in range(_MAX_CHOSEN + 10):
+        assert found.chosen("", f"{number}@example.org", 0).name == "default"
+    assert len(found._chosen) <= _MAX_CHOSEN
+
+
+def test_choice_of_one_user_is_no_others(tmp_path):
+    """What is remembered is remembered for the caller that it was made for."""
+    found = accounts(tmp_path, "account default\nhost one.example\nfrom %U@example.org\n")
+    senders = {
+        str(head(found, is_own_sender=True, origin=Origin(uid)).envelope.reverse_path)
+        for uid in (0, 3_999_998, 3_999_999, 0)
+    }
+    assert len(senders) == 3

@@ -210,6 +210,54 @@ def test_login_that_was_cut_off_by_a_crash_counts():
     assert logins == MAX_LOGINS
 
 
+def test_kills_in_the_middle_of_logins_close_no_healthy_account():
+    """A login that works forgets those whose end nobody saw: they had the same password."""
+    breaker, now_s = Breaker(elapsed_s=0.0), 0.0
+    for _ in range(30):
+        breaker.trying(now_s)
+        breaker = restored(breaker, now_s)  # killed
+        assert breaker.wait_s(now_s) == 0
+        breaker.trying(now_s + 1)
+        breaker.succeeded(now_s + 1)
+        now_s += 10
+    assert breaker.may_try(now_s)
+
+
+def test_process_that_is_killed_at_each_login_waits_ever_longer():
+    """Without a word from the server, a wait of hours takes the place of a burst and a day."""
+    breaker, now_s, waits = Breaker(elapsed_s=0.0), 0.0, []
+    for _ in range(5):
+        breaker.trying(now_s)
+        breaker = restored(breaker, now_s)
+        waits.append(breaker.wait_s(now_s) / MINUTE_S)
+        now_s += breaker.wait_s(now_s)
+    breaker = restored(breaker, now_s - 1, saved_s=now_s - 14400)
+    assert waits == [0, 30, 240, 240, 240]
+    breaker.resume()
+    breaker.trying(now_s - 1)
+    breaker.succeeded(now_s - 1)
+    assert breaker.may_try(now_s - 1)
+    # Four connections that were killed together are one crash.
+    many = Breaker(elapsed_s=0.0)
+    for _ in range(4):
+        many.trying(0.0)
+    assert restored(many, 0.0).may_try(0.0)
+
+
+def test_lost_connection_has_one_login_find_out_for_all():
+    """A server that went away under open connections may come back with another password."""
+    breaker = Breaker(elapsed_s=0.0)
+    breaker.trying(0.0)
+    breaker.succeeded(0.0)
+    for kind in ("busy", "daily", "tomorrow", "sender"):
+        breaker.failed(kind, "x", now_s=WALL_S, elapsed_s=1.0, is_session=True)
+        assert breaker.is_proven
+    breaker.failed("site", "lost", now_s=WALL_S, elapsed_s=1.0, is_session=True)
+    assert not breaker.is_proven
+    breaker.resume()
+    assert breaker.parallel == 1
+
+
 def test_session_failure_is_no_login():
     """What fails behind a login that worked does not use up the day's logins."""
     breaker = Breaker(elapsed_s=0.0)
@@ -346,6 +394,25 @@ def test_network_that_is_back_costs_no_login(kind):
     assert not Breaker(elapsed_s=0.0).hurry()
 
 
+def test_pause_ends_only_when_a_person_says_so():
+    """Neither time, nor a restart, a network, a success or another password ends a pause."""
+    breaker = Breaker(elapsed_s=0.0, fingerprint="old")
+    assert breaker.pause(WALL_S) is True
+    assert breaker.pause(WALL_S + 5) is False
+    breaker.hurry()
+    breaker.use("new")
+    breaker.succeeded(1.0)
+    breaker.mail_accepted()
+    for each in (breaker, restored(breaker, 2.0, fingerprint="other")):
+        assert not each.may_try(50 * DAY_S)
+        assert (each.is_paused, each.is_open, each.is_broken) == (True, True, False)
+        assert each.paused_s == WALL_S
+        assert not each.needs_notice
+    breaker.resume()
+    assert breaker.may_try(3.0)
+    assert (breaker.is_paused, breaker.is_open) == (False, False)
+
+
 def test_changed_settings_have_it_tried_at_once():
     """A new password is a reason to try; the same one, read again, is none."""
     old, new = fingerprint("me", "secret"), fingerprint("me", "other")
@@ -377,6 +444,17 @@ def test_restart_remembers(kind):
         breaker.wait_s(saved_s + 10) if waits else 0.0
     )
     assert not again.is_proven
+
+
+def test_restart_knows_how_old_a_login_is():
+    """The ninth try is due a day behind the first, in this process or in the next."""
+    breaker = Breaker(elapsed_s=0.0)
+    tries(breaker, "login", DAY_S)  # the last at 21.25, the next is due at 25.25
+    record = breaker.record(22 * HOUR_S)
+    for hours, is_due in ((25.2, False), (25.3, True)):
+        now_s = hours * HOUR_S
+        assert Breaker(record, elapsed_s=now_s).may_try(now_s) is is_due
+        assert breaker.may_try(now_s) is is_due
 
 
 def test_reboot_counts_only_time_that_has_certainly_passed():
@@ -436,6 +514,7 @@ class World:
         self.breaker = Breaker(elapsed_s=0.0)
         self.saved = self.breaker.record(0.0)
         self.logins = []  # in real time, those that did not succeed
+        self.unseen = []  # those whose end nobody saw, since the last that succeeded
         self.resumes = []
 
     @property
@@ -462,14 +541,16 @@ class World:
         if outcome == "success":
             breaker.succeeded(self.elapsed_s)
             breaker.mail_accepted()
+            self.unseen.clear()
             self.save()
             return
         is_login_made = outcome not in ("site", "tls")
-        if is_login_made:
-            self.logins.append(self.real_s)
         if outcome == "crash":
+            self.unseen.append(self.real_s)
             self.restart()
             return
+        if is_login_made:
+            self.logins.append(self.real_s)
         breaker.failed(
             outcome,
             "x",
@@ -503,9 +584,9 @@ def step(world, what, argument):
     elif what == "login":
         world.login(argument, 1.0)
     elif what == "wrong password":
-        for _ in range(argument):
+        for number in range(argument):
             world.real_s += world.breaker.wait_s(world.elapsed_s)
-            world.login("login", 300.0)
+            world.login("crash" if number % 3 == 2 else "login", 300.0)
     elif what == "restart":
         world.restart()
     elif what == "reboot":
@@ -529,8 +610,9 @@ def test_never_more_than_eight_logins_in_any_day(events):
         step(world, *event)
     # One step more for rounding: times are sums of many floats.
     day_s = DAY_S - 1e-3
-    for start in world.logins:
-        made = sum(start <= moment < start + day_s for moment in world.logins)
+    logins = world.logins + world.unseen
+    for start in logins:
+        made = sum(start <= moment < start + day_s for moment in logins)
         asked = sum(start - day_s < moment < start + day_s for moment in world.resumes)
         assert made <= MAX_LOGINS + asked
 
@@ -547,4 +629,4 @@ def test_account_always_comes_back(events):
     world.login("success", 1.0)
     assert (world.breaker.kind, world.breaker.failures, world.breaker.parallel) == ("", 0, 0)
     world.restart()
-    assert world.breaker.may_try(world.elapsed_s) or len(world.breaker._logins) >= MAX_LOGINS
+    assert world.breaker.wait_s(world.elapsed_s) <= DAY_S

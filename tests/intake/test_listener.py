@@ -77,7 +77,7 @@ def test_a_mail_is_kept_and_says_how_it_came(door):
         f"Received: from client.example.org (uid {uid})\r\n"
         f"\tby {HOSTNAME} (pillarbox) with ESMTP id {entry.head.id};\r\n"
     )
-    assert len(door.brought()) == 1
+    assert len(door.courier.entries) == 1
 
 
 @pytest.mark.parametrize(("hello", "word"), [("HELO", "SMTP"), ("EHLO", "ESMTP")])
@@ -256,7 +256,7 @@ def test_a_login_is_whose_the_mail_is(secured):
                 client.start_tls(secured.context)
             assert client.say(plain()).startswith("235 ")
             assert client.hand_over(MAIL).startswith("250 ")
-        entry = secured.brought()[-1]
+        entry = secured.courier.entries[-1]
         word = "ESMTPSA" if is_secured else "ESMTPA"
         assert f"(user {LOGIN})\r\n" in entry.head.trace
         assert f"with {word} id " in entry.head.trace
@@ -286,7 +286,7 @@ def test_starttls_and_login_are_offered_where_they_can_be_had(secured):
 
 def test_others_have_to_have_tls_and_a_login(secured):
     """An address that others reach is no open relay, and takes no password in the open."""
-    count = len(secured.brought())
+    count = len(secured.courier.entries)
     with SmtpClient(secured.open_port) as client:
         client.greet()
         assert client.say("MAIL FROM:<a@example.org>").startswith("530 5.7.0 STARTTLS")
@@ -295,8 +295,8 @@ def test_others_have_to_have_tls_and_a_login(secured):
         assert client.say("MAIL FROM:<a@example.org>").startswith("530 5.7.0 Auth")
         assert client.say(plain()).startswith("235 ")
         assert client.hand_over(MAIL).startswith("250 ")
-    head = secured.brought()[-1].head
-    assert len(secured.brought()) == count + 1
+    head = secured.courier.entries[-1].head
+    assert len(secured.courier.entries) == count + 1
     assert "with ESMTPSA id " in head.trace
     assert "(uid" not in head.trace
 
@@ -370,7 +370,7 @@ def test_a_client_of_the_standard_library_gets_through(secured):
         client.starttls(context=secured.context)
         client.login(LOGIN, PASSWORD)
         assert client.sendmail("me@example.org", ["a@example.com", "b@example.com"], MAIL) == {}
-    assert len(secured.brought()[-1].head.envelope.forward_paths) == 2
+    assert len(secured.courier.entries[-1].head.envelope.forward_paths) == 2
 
 
 def test_what_was_said_before_tls_is_forgotten(secured):
@@ -380,7 +380,7 @@ def test_what_was_said_before_tls_is_forgotten(secured):
         assert client.say(plain()).startswith("235 ")
         client.start_tls(secured.context)
         assert client.hand_over(MAIL).startswith("250 ")
-    assert "(user" not in secured.brought()[-1].head.trace
+    assert "(user" not in secured.courier.entries[-1].head.trace
 
 
 # -- settings --------------------------------------------------------------------------------------

@@ -191,7 +191,7 @@ def test_a_second_service_at_the_same_socket_ends_with_75():
     ("arguments", "exit_code", "words"),
     [
         (["--nonsense"], 64, "--nonsense"),
-        (["--roles", "listen"], 64, "submit, deliver"),
+        (["--roles", "deliver,send"], 64, "submit, deliver"),
         (["--roles", ""], 64, "submit, deliver"),
         (["extra"], 64, "extra"),
         (["--config", "/nonexistent/x"], 78, "/nonexistent/x is not there"),

@@ -114,7 +114,7 @@ def test_a_client_of_the_standard_library_is_served(door):
         for number in range(3):
             assert client.sendmail("me@example.org", ["a@example.com"], b"%d" % number) == {}
     assert len(door.entries()) == 3
-    assert [entry.head.id for entry in door.brought()] == sorted(
+    assert [entry.head.id for entry in door.courier.entries] == sorted(
         entry.head.id for entry in door.entries()
     )
 
@@ -335,7 +335,7 @@ def test_a_spool_that_fails_is_no_yes(where, error, expected, content):
             assert client.replies(3)[2].startswith("250 2.0.0 Queued")
         assert len(running.entries()) == 1
         assert running.spool.discarded == (where in ("write", "commit"))
-        assert len(running.brought()) == 1
+        assert len(running.courier.entries) == 1
     assert running.faults == []
     assert any("event=refused" in line for line in running.lines)
 
@@ -349,7 +349,7 @@ def test_nothing_is_acknowledged_before_the_commit_has_returned():
         client.sock.settimeout(0.05)
         with pytest.raises(TimeoutError):
             client.sock.recv(1)
-        assert running.brought() == []
+        assert running.courier.entries == []
         running.spool.go_on.set()
         client.sock.settimeout(20)
         assert client.sock.recv(100).startswith(b"250 2.0.0 Queued as ")
@@ -591,7 +591,7 @@ def test_who_waits_hears_what_the_provider_said(door, answer, expected):
     """With its class, so that the caller's exit code is the one of a direct call."""
     door.courier.answer = answer
     (said,) = hand_over(door, MAIL, wishes="XWAIT")
-    assert said == expected.format(id=door.brought()[0].head.id)
+    assert said == expected.format(id=door.courier.entries[0].head.id)
 
 
 def test_each_recipient_has_his_own_answer(door):

@@ -49,6 +49,8 @@ PERSONALITIES = {
     "sendmail": "pillarbox.cli.sendmail",
     "mailq": "pillarbox.cli.mailq",
     "newaliases": "pillarbox.cli.newaliases",
+    "msmtpq": "pillarbox.cli.msmtpq",
+    "msmtp-queue": "pillarbox.cli.msmtp_queue",
     "pillarbox": "pillarbox.cli.main",
 }
 

@@ -45,6 +45,8 @@ def main(argv: list[str]) -> int:
     """
     wishes = make_parser().parse_args(argv)
     action = ACTIONS[wishes.action]
+    if action.asks_nobody:
+        return action.run(None, wishes)
     place = find_queue(os.environ, is_user=wishes.user, spool=wishes.spool, settings=wishes.config)
     with QueueAccess(place, os.environ, is_changing=action.is_changing) as queue:
         return action.run(queue, wishes)
@@ -60,24 +62,27 @@ class Action(Value):
         run: Asks the queue and prints; returns the exit code.
         is_changing: It changes something, so that without a daemon it needs the spool's lock.
         has_filters: It means the mails that pass filters.
+        asks_nobody: It needs no queue that answers.
 
     """
 
-    __slots__ = ("arguments", "has_filters", "is_changing", "run", "text")
+    __slots__ = ("arguments", "asks_nobody", "has_filters", "is_changing", "run", "text")
 
     def __init__(
         self,
         text: str,
-        run: Callable[[QueueAccess, Wishes], int],
+        run: Callable[[Any, Wishes], int],
         *arguments: tuple[str, dict[str, Any]],
         is_changing: bool = False,
         has_filters: bool = False,
+        asks_nobody: bool = False,
     ) -> None:
         self.text = text
         self.run = run
         self.arguments = arguments
         self.is_changing = is_changing
         self.has_filters = has_filters
+        self.asks_nobody = asks_nobody
 
 
 _ID = ("id", {"metavar": "ID", "help": say("a mail, by its ID or the beginning of it")})
@@ -213,12 +218,13 @@ ACTIONS = {
             "folder",
             {
                 "nargs": "?",
-                "default": "~/.msmtp.queue",
+                "default": "",
                 "metavar": "DIR",
                 "help": say("where msmtpq kept its mails; else ~/.msmtp.queue"),
             },
         ),
         _YES,
+        asks_nobody=True,
     ),
 }
 

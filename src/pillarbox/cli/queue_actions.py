@@ -69,8 +69,11 @@ def list_(queue: QueueAccess, wishes: Wishes) -> int:
     if wishes.json:
         return print_json(answer)
     ends: list[Row] = []
-    print_listing(_rows_of(answer, ends))
-    return ended(ends[0]) or _print_status(queue, is_short=True)
+    count = print_listing(_rows_of(answer, ends))
+    code = ended(ends[0])
+    if not count and code == EX_OK:
+        print(spoken(say("no mail waits")))
+    return code or _print_status(queue, is_short=True)
 
 
 def _rows_of(answer: Iterator[Row], ends: list[Row]) -> Iterator[Row]:
@@ -152,9 +155,12 @@ def stats(queue: QueueAccess, wishes: Wishes) -> int:
 
 def retry(queue: QueueAccess, wishes: Wishes) -> int:
     """Have mails tried now."""
-    code = change_each(queue, wishes, "retry", say("is tried now"))
-    if queue.is_there and not queue.has_daemon and not wishes.json:
-        print(spoken(say("no daemon delivers this queue: 'pillarbox queue flush' sends it")))
+    done: list[str] = []
+    code = change_each(queue, wishes, "retry", say("is tried now"), done)
+    if done and not queue.has_daemon:
+        from pillarbox.cli.queue_flush import flush_spool
+
+        code = flush_spool(queue, ids=done, is_quiet=wishes.json) or code
     return code
 
 
@@ -196,7 +202,8 @@ def _send(queue: QueueAccess, wishes: Wishes, command: str) -> int:
     if queue.is_there and not queue.has_daemon:
         from pillarbox.cli.queue_flush import flush_spool
 
-        return flush_spool(queue, wishes.name, resumes=command == "resume")
+        is_quiet = wishes.json
+        return flush_spool(queue, wishes.name, resumes=command == "resume", is_quiet=is_quiet)
     return _steer(queue, wishes, command, say("is tried now"))
 
 
@@ -217,7 +224,7 @@ def _steer(queue: QueueAccess, wishes: Wishes, command: str, done: str) -> int:
     return cut_off()
 
 
-def import_(_: QueueAccess, wishes: Wishes) -> int:
+def import_(_: None, wishes: Wishes) -> int:
     """Take over the queue of msmtpq."""
     from pillarbox.cli.queue_import import import_queue
 
@@ -242,7 +249,7 @@ def flush_place(place: QueuePlace) -> int:
         if not queue.has_daemon:
             from pillarbox.cli.queue_flush import flush_spool
 
-            return flush_spool(queue)
+            return flush_spool(queue, is_quiet=True)
         end = list(queue.ask("flush"))[-1]
         if end["code"] == EX_NOPERM:
             end = list(queue.ask("retry", ids="all"))[-1]

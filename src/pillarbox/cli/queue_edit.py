@@ -47,23 +47,17 @@ def edit_mail(queue: QueueAccess, wishes: argparse.Namespace) -> int:
         MissingInputError: The file cannot be read.
 
     """
-    can_ask = sys.stdin.isatty() and sys.stdout.isatty()
     has_changes = bool(wishes.to or wishes.sender or wishes.account or wishes.content)
-    if not can_ask and not (wishes.yes and has_changes):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) and not (wishes.yes and has_changes):
         raise UsageError(say("nobody can be asked"), advice=say("add --yes"))
     rows = list(queue.ask("show", id=wishes.id, content=not has_changes))
-    if rows[-1]["code"] != EX_OK or not rows[-1].get("end"):
+    if rows[-1]["code"] != EX_OK:
         return ended(rows[-1])
-    row, pieces = rows[0], rows[1:-1]
-    content = b""
-    if wishes.content:
-        content = _read(wishes.content)
-    elif not has_changes:
-        old = b"".join(b64decode(piece["content"]) for piece in pieces)
-        content = _edited(old)
-        if content == old:
-            print(spoken(say("nothing is changed")))
-            return EX_OK
+    row, *pieces = rows[:-1]
+    content = _new_content(wishes.content, pieces, asks=not has_changes)
+    if content is None:
+        print(spoken(say("nothing is changed")))
+        return EX_OK
     if not wishes.yes:
         print(heading())
         print_lines(entry_lines(_preview(row, wishes, content), time.time()))
@@ -86,6 +80,17 @@ def edit_mail(queue: QueueAccess, wishes: argparse.Namespace) -> int:
         text = say("is {new} now", new=new)
         print(f"{short_id(printable(done['id']))}  {spoken(text)}")
     return cut_off()
+
+
+def _new_content(path: str, pieces: list[Row], *, asks: bool) -> bytes | None:
+    """Return the new content; empty: it stays as it is; None: nothing is to be done."""
+    if path:
+        return _read(path)
+    if not asks:
+        return b""
+    old = b"".join(b64decode(piece["content"]) for piece in pieces)
+    new = _edited(old)
+    return None if new == old else new
 
 
 def _preview(row: Row, wishes: argparse.Namespace, content: bytes) -> Row:

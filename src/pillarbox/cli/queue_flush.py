@@ -26,14 +26,23 @@ if TYPE_CHECKING:
 __all__ = ["flush_spool"]
 
 
-def flush_spool(queue: QueueAccess, account: str = "", *, resumes: bool = False) -> int:
+def flush_spool(
+    queue: QueueAccess,
+    account: str = "",
+    *,
+    ids: list[str] | None = None,
+    resumes: bool = False,
+    is_quiet: bool = False,
+) -> int:
     """
     Deliver now what waits in a queue without a daemon, and tell what is left. Blocks.
 
     Args:
         queue: The queue, open for changes.
         account: Only what goes through it; empty: everything.
+        ids: Only these; None: everything.
         resumes: Even if the account is paused.
+        is_quiet: Print nothing.
 
     Returns:
         0: nothing is left; 75: mail is left.
@@ -47,14 +56,18 @@ def flush_spool(queue: QueueAccess, account: str = "", *, resumes: bool = False)
     before = deliverer.load()
     if resumes:
         deliverer.resume(account)
-    ids = [item.id for item in deliverer.queue.items(account)] if account else None
+    if account:
+        ids = [item.id for item in deliverer.queue.items(account)]
     left = deliverer.flush_once(ids=ids)
-    if before:
+    if ids is not None:
+        left = sum(entry_id in deliverer.queue for entry_id in ids)
+        before = len(ids)
+    if before and not is_quiet:
         print(
             spoken(say("{sent} mails are dealt with, {left} wait", sent=before - left, left=left))
         )
     now_s = deliverer.clock.epoch_s()
-    for state in deliverer.accounts():
+    for state in [] if is_quiet else deliverer.accounts():
         for line in account_lines(account_row(state), now_s):
             print(line)
     return EX_TEMPFAIL if left else EX_OK

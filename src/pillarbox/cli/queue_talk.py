@@ -55,7 +55,13 @@ def where_of(wishes: Wishes) -> dict[str, str]:
 
 
 def change_each(
-    queue: QueueAccess, wishes: Wishes, command: str, done: str, *, asks: bool = False
+    queue: QueueAccess,
+    wishes: Wishes,
+    command: str,
+    text: str,
+    done: list[str] | None = None,
+    *,
+    asks: bool = False,
 ) -> int:
     """
     Have something done to the mails that are meant, and tell what came of each.
@@ -64,7 +70,8 @@ def change_each(
         queue: The queue.
         wishes: The command line.
         command: The operation.
-        done: What is said of a mail that it was done to.
+        text: What is said of a mail that it was done to.
+        done: Is given the IDs of those.
         asks: A person has to agree first.
 
     Raises:
@@ -80,9 +87,16 @@ def change_each(
             return EX_OK
     worst = EX_OK
     for ids in _portions(words):
-        answer = queue.ask(command, ids=ids, where=where)
-        worst = print_json(answer) or worst if wishes.json else _tell(answer, done) or worst
+        answer = _noted(queue.ask(command, ids=ids, where=where), done)
+        worst = worst or (print_json(answer) if wishes.json else _tell(answer, text))
     return worst
+
+
+def _noted(answer: Iterable[Row], done: list[str] | None) -> Iterator[Row]:
+    for row in answer:
+        if done is not None and row.get("done"):
+            done.append(row["id"])
+        yield row
 
 
 def _named(ids: list[str]) -> list[str]:
@@ -101,11 +115,11 @@ def _portions(words: list[str]) -> Iterator[str | list[str]]:
         yield portion
 
 
-def _tell(answer: Iterable[Row], done: str) -> int:
+def _tell(answer: Iterable[Row], text: str) -> int:
     for row in answer:
         if row.get("end"):
             return ended(row)
-        note = printable(row["note"]) or spoken(done)
+        note = printable(row["note"]) or spoken(text)
         print(f"{short_id(printable(row['id']))}  {note}")
     return cut_off()
 
@@ -136,7 +150,10 @@ def agree(queue: QueueAccess, words: list[str], where: dict[str, str], command: 
             else:
                 rows.append(row)
     print_listing(rows)
-    if not rows or not said_yes(_QUESTIONS[command], len(rows)):
+    if not rows:
+        print(spoken(say("no mail waits")))
+        return []
+    if not said_yes(_QUESTIONS[command], len(rows)):
         return []
     return [row["id"] for row in rows]
 
@@ -163,8 +180,6 @@ def print_listing(rows: Iterable[Row]) -> int:
             print(heading())
         count += 1
         print_lines(entry_lines(row, now_s))
-    if not count:
-        print(spoken(say("no mail waits")))
     return count
 
 

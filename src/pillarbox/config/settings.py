@@ -75,7 +75,7 @@ SETTINGS = (
     Setting(
         "",
         "roles",
-        units.some_of("submit", "deliver", "listen"),
+        units.SomeOf("submit", "deliver", "listen"),
         ("submit", "deliver"),
         "What this process does: take mail from programs (submit), bring it to the relay host "
         "(deliver), take mail by SMTP (listen).",
@@ -307,7 +307,7 @@ SETTINGS = (
     Setting(
         "notices",
         "languages",
-        units.some_of("en", "zh"),
+        units.SomeOf("en", "zh"),
         ("en", "zh"),
         "Languages of a notice's text, in this order.",
     ),
@@ -322,7 +322,7 @@ SETTINGS = (
     Setting(
         "log",
         "targets",
-        units.some_of("stderr", "file", "syslog", "journal"),
+        units.SomeOf("stderr", "file", "syslog", "journal"),
         ("stderr",),
         "Where the log goes: standard error (under systemd that is the journal), a file, syslog, "
         "or the journal with a field for each thing that an event says.",
@@ -330,7 +330,7 @@ SETTINGS = (
     Setting(
         "log",
         "format",
-        units.one_of("words", "json"),
+        units.OneOf("words", "json"),
         "words",
         "How a line is written: `key=value` words, or a JSON object.",
     ),
@@ -344,7 +344,7 @@ SETTINGS = (
     Setting(
         "log",
         "level",
-        units.one_of("critical", "error", "warning", "notice", "info"),
+        units.OneOf("critical", "error", "warning", "notice", "info"),
         "info",
         "The least important events that are logged.",
     ),

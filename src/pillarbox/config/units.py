@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = [
+    "OneOf",
+    "SomeOf",
     "check_who",
     "count_to",
-    "one_of",
     "parse_addresses",
     "parse_command",
     "parse_count",
@@ -36,7 +37,6 @@ __all__ = [
     "parse_socket",
     "parse_switch",
     "parse_text",
-    "some_of",
 ]
 
 _SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}  # binary, as du has them
@@ -146,29 +146,47 @@ def _address(text: str) -> str:
         raise ValueError(reason) from None
 
 
-def some_of(*words: str) -> Callable[[object], tuple[str, ...]]:
-    """Return a reader that takes a list of some of these words, each at most once."""
+class SomeOf:
+    """
+    A reader of a list of some of a few words, each at most once.
 
-    def parse_words(given: object) -> tuple[str, ...]:
+    Attributes:
+        words: The words.
+
+    """
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __call__(self, given: object) -> tuple[str, ...]:
+        """Return the words that were given."""
         found = _texts(given)
-        if not found or len(set(found)) < len(found) or not set(found) <= set(words):
-            listed = ", ".join(f'"{word}"' for word in words)
-            raise ValueError(say("write a list of some of {words}", words=listed))
+        if not found or len(set(found)) < len(found) or not set(found) <= set(self.words):
+            raise ValueError(say("write a list of some of {words}", words=_listed(self.words)))
         return found
 
-    return parse_words
 
+class OneOf:
+    """
+    A reader of one of a few words.
 
-def one_of(*words: str) -> Callable[[object], str]:
-    """Return a reader that takes one of these words."""
+    Attributes:
+        words: The words.
 
-    def parse_word(given: object) -> str:
-        if not isinstance(given, str) or given not in words:
-            listed = ", ".join(f'"{word}"' for word in words)
-            raise ValueError(say("write one of {words}", words=listed))
+    """
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def __call__(self, given: object) -> str:
+        """Return the word that was given."""
+        if not isinstance(given, str) or given not in self.words:
+            raise ValueError(say("write one of {words}", words=_listed(self.words)))
         return given
 
-    return parse_word
+
+def _listed(words: tuple[str, ...]) -> str:
+    return ", ".join(f'"{word}"' for word in words)
 
 
 def parse_command(given: object) -> tuple[str, ...]:

@@ -227,13 +227,14 @@ class Accounts:
 
         """
         key = (name, sender, uid)
-        account = self._chosen.get(key)
+        known = self._chosen  # that of these files: what a reload brings has another
+        account = known.get(key)
         if account is None:
             account = self._choose({} if sender is None else {"from": sender}, name, uid)
             # Most mail of a machine has one of a few senders; to finish an account takes 0.2 ms.
-            if len(self._chosen) >= _MAX_CHOSEN:
-                self._chosen.clear()
-            self._chosen[key] = account
+            if len(known) >= _MAX_CHOSEN:
+                known.clear()
+            known[key] = account
         return account
 
     def _choose(self, settings: dict[str, object], name: str, uid: int) -> Account:

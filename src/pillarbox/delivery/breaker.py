@@ -42,6 +42,12 @@ _STRIKES = {"protocol": 3, "busy": 3, "throttled": 2}
 _DISPROVED_BY_SESSION = frozenset(
     ("tls", "blocked", "login", "locked", "settings", "dropped", "throttled")
 )
+# What says nothing of the way there, nor of the login.
+_OF_MAILS = frozenset(("busy", "daily", "tomorrow", "sender"))
+# Seconds that a process waits that finds a login under way whose end nobody saw, the first time,
+# the second ...: one that is killed again and again must not log in again and again, and with a
+# wrong password these make eight in a day, too.
+_CRASHED_S = (0.0, 1800.0, 14400.0)
 # What may be over once there is a network again.
 _DISPROVED_BY_NETWORK = frozenset(("site", "busy"))
 _MAX_REASON = 500
@@ -87,6 +93,8 @@ class Breaker:
         self._until_s = elapsed_s  # no try before, by the elapsed clock
         self._logins: list[float] = []  # when each unsuccessful login was over
         self._pending = 0  # logins under way
+        self._unseen: list[float] = []  # when processes began that had not seen a login's end
+        self._crashes = 0  # how many such processes in a row
         self._is_free = False  # a person asked for the next one
         self._in_session: set[str] = set()  # kinds that were met behind a login that worked
         self._senders: list[str] = []  # refused in a row, each once
@@ -135,10 +143,11 @@ class Breaker:
             return 0.0
         wait_s = self._until_s - elapsed_s
         self._forget(elapsed_s)
-        if len(self._logins) + self._pending >= MAX_LOGINS:
+        logins = [*self._logins, *self._unseen]
+        over = len(logins) + self._pending - MAX_LOGINS
+        if over >= 0:
             # Until there is room; those under way may yet succeed, which is asked again then.
-            over = len(self._logins) + self._pending - MAX_LOGINS
-            oldest = sorted(self._logins)[over : over + 1] or [elapsed_s]
+            oldest = sorted(logins)[over : over + 1] or [elapsed_s]
             wait_s = max(wait_s, oldest[0] + DAY_S - elapsed_s)
         return max(wait_s, 0.0)
 
@@ -165,8 +174,13 @@ class Breaker:
         self._forget(elapsed_s)
         self._pending = max(self._pending - 1, 0)
         self.is_proven = True
+        # The password is right, and was so in those, for all that is known.
+        self._unseen.clear()
+        self._crashes = 0
         was_wrong = self.kind != ""
         self._clear(_DISPROVED_BY_SESSION - self._in_session)
+        if not self.kind:
+            self._until_s = 0.0
         return was_wrong
 
     def mail_accepted(self) -> bool:
@@ -216,6 +230,8 @@ class Breaker:
             self._pending = max(self._pending - 1, 0)
             if is_login_made:
                 self._logins.append(elapsed_s)
+        if kind not in _OF_MAILS:
+            self.is_proven = False  # one connection finds out for all whether it is over
         is_waiting = elapsed_s < self._until_s
         if is_waiting and _gravity(kind) <= _gravity(self.kind):
             return False
@@ -234,8 +250,6 @@ class Breaker:
                 self.since_s = now_s
             self.kind = kind
             self.reason = reason[:_MAX_REASON]
-        if not is_session or kind in _DISPROVED_BY_SESSION:
-            self.is_proven = False  # one connection finds out for all whether it is over
         return (self.kind, self._has_struck) != before
 
     def sender_refused(
@@ -327,6 +341,8 @@ class Breaker:
             "elapsed_s": elapsed_s,
             "wait_s": max(self._until_s - elapsed_s, 0.0),
             "login_ages_s": [elapsed_s - login_s for login_s in self._logins],
+            "unseen_ages_s": [elapsed_s - login_s for login_s in self._unseen],
+            "crashes": self._crashes,
             "pending": self._pending,
         }
 
@@ -350,14 +366,18 @@ class Breaker:
         self._told = {str(name) for name in _list(record, "told")} & DELAYS_S.keys()
         self._in_session = {str(name) for name in _list(record, "in_session")} & DELAYS_S.keys()
         self._senders = [str(name) for name in _list(record, "senders")][:SENDERS_IN_A_ROW]
-        ages_s = [_number(age_s) + gone_s for age_s in _list(record, "login_ages_s")]
-        self._logins = [elapsed_s - age_s for age_s in sorted(ages_s)[:MAX_LOGINS]]
-        # When a login was made that nobody saw the end of is not known: as late as can be.
-        pending = min(int(_number(record.get("pending"))), MAX_LOGINS)
-        self._logins += [elapsed_s] * pending
+        self._logins = _moments(record, "login_ages_s", elapsed_s - gone_s)
+        self._unseen = _moments(record, "unseen_ages_s", elapsed_s - gone_s)
         self._until_s = elapsed_s + max(_number(record.get("wait_s")) - gone_s, 0.0)
         if self.kind == "site":
             self._until_s = elapsed_s  # to knock costs nothing, and a restart may be the mending
+        self._crashes = min(int(_number(record.get("crashes"))), len(_CRASHED_S))
+        pending = min(int(_number(record.get("pending"))), MAX_LOGINS)
+        if pending:
+            # When they were made that nobody saw the end of is not known: as late as can be.
+            self._unseen += [elapsed_s] * pending
+            self._crashes = min(self._crashes + 1, len(_CRASHED_S))
+            self._until_s = max(self._until_s, elapsed_s + _CRASHED_S[self._crashes - 1])
         self._forget(elapsed_s)
         if record.get("fingerprint", "") != self._fingerprint:
             self._begin_anew()
@@ -365,6 +385,7 @@ class Breaker:
     def _forget(self, elapsed_s: float) -> None:
         """Drop the logins that are a day old."""
         self._logins = [login_s for login_s in self._logins if elapsed_s - login_s < DAY_S]
+        self._unseen = [login_s for login_s in self._unseen if elapsed_s - login_s < DAY_S]
 
     def _clear(self, kinds: frozenset[str] | set[str]) -> None:
         for kind in list(self._steps):
@@ -406,3 +427,9 @@ def _number(value: object) -> float:
 def _list(record: Mapping[str, Any], name: str) -> list[Any]:
     value = record.get(name)
     return value if isinstance(value, list) else []
+
+
+def _moments(record: Mapping[str, Any], name: str, saved_s: float) -> list[float]:
+    """Return when things were that had these ages when a record was saved; the youngest few."""
+    ages_s = sorted(map(_number, _list(record, name)))
+    return [saved_s - age_s for age_s in ages_s[:MAX_LOGINS]]

@@ -110,6 +110,10 @@ class Carrier:
         """
         _nobody_delivers()
 
+    def account_of(self, entry: Entry) -> str:
+        """Return the account that an entry goes through now: its own, or that one's fallback."""
+        return entry.head.account
+
     def has_account(self, _: str) -> bool:
         """Return whether there is an account of that name; where nobody knows, there is."""
         return True

@@ -290,6 +290,11 @@ class Deliverer(Carrier):
                     health.breaker.hurry()
         self.queue.set_due(self._clock.elapsed_s(), lane=account)
 
+    def account_of(self, entry: Entry) -> str:
+        """See ``Carrier``."""
+        item = self.queue.get(entry.head.id)
+        return entry.head.account if item is None else item.lane
+
     def has_account(self, account: str) -> bool:
         """See ``Carrier``."""
         return self._traffic.health(account) is not None

@@ -65,12 +65,25 @@ def _each(view: View, wishes: dict[str, Any], work: Callable[..., str], event: s
     for batch in batches(_meant(view, wishes)):
         rows = [one_row(work, view, found) for found in batch]
         view.spool.settle()
-        for row in rows:
+        for found, row in zip(batch, rows, strict=True):
             code = code or row.pop("code")
             if row["done"]:
-                view.tell(event, id=row["id"])
+                view.tell(event, **_facts(found))
             yield row
     return code
+
+
+def _facts(found: Found) -> dict[str, str]:
+    """Return what the log says of an entry."""
+    if found.entry is None:
+        return {"id": found.id}
+    head = found.entry.head
+    return {
+        "id": head.id,
+        "account": head.account,
+        "from_": str(head.envelope.reverse_path or "<>"),
+        "to": ",".join(map(str, head.envelope.forward_paths)),
+    }
 
 
 def _meant(view: View, wishes: dict[str, Any]) -> Iterator[Found]:
@@ -94,7 +107,7 @@ def retry(view: View, wishes: dict[str, Any]) -> Answer:
             row = one_row(_make_due, view, found, paused)
             if row["done"]:
                 due.append(found.id)
-                view.tell("retried", id=found.id)
+                view.tell("retried", **_facts(found))
             code = code or row.pop("code")
             rows.append(row)
         view.carrier.retry(due)
@@ -109,7 +122,7 @@ def _make_due(view: View, found: Found, paused: Mapping[str, AccountState]) -> s
         raise LaterError(say("it is on hold"), advice=say("release it"))
     if found.state == FAILED:
         _revive(view, entry)
-    state = paused.get(entry.head.account)
+    state = paused.get(view.carrier.account_of(entry))
     if state is not None:
         raise LaterError(paused_text(state))
     if view.carrier.is_busy(found.id):

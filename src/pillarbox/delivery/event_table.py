@@ -36,6 +36,7 @@ _ATTEMPT = (
     "id account host from to attempts age_s next_s possible_duplicate provider_id message_id "
     "reply reason"
 )
+_PERSON = "id by account from to"
 _ACCOUNT = "account kind waiting next_s reason advice by"
 
 EVENTS = {
@@ -86,10 +87,10 @@ EVENTS = {
         is_history=True,
     ),
     # -- what people do --
-    "held": EventKind("A person put a mail on hold.", "id by", is_history=True),
-    "released": EventKind("A person let a held mail go on.", "id by", is_history=True),
-    "retried": EventKind("A person had a mail tried again.", "id by", is_history=True),
-    "deleted": EventKind("A person deleted a mail.", "id by", is_history=True),
+    "held": EventKind("A person put a mail on hold.", _PERSON, is_history=True),
+    "released": EventKind("A person let a held mail go on.", _PERSON, is_history=True),
+    "retried": EventKind("A person had a mail tried again.", _PERSON, is_history=True),
+    "deleted": EventKind("A person deleted a mail.", _PERSON, is_history=True),
     "edited": EventKind(
         "A person changed a mail: it goes on as `new_id`.", "id new_id by", is_history=True
     ),

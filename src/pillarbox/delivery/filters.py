@@ -112,10 +112,10 @@ def _parse_to(text: str) -> Test:
 
 
 def _parse_account(text: str) -> Test:
-    # The whole name: "work" does not mean "homework" as well.
     matches = _matcher(text)
     if "*" in text or "?" in text:
-        return lambda row: matches(row.get("account", ""))
+        return lambda row: "account" in row and matches(row["account"])
+    # The whole name: "work" does not mean "homework" as well.
     return lambda row: row.get("account") == text
 
 

@@ -32,7 +32,7 @@ HISTORY = "history"  # the directory in a spool
 _DAY_S = 86400
 _SUFFIX = ".jsonl"
 _NAME_LENGTH = len("2026-11-24") + len(_SUFFIX)
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CHUNK = 1 << 18
 _MAX_LINE = 1 << 17  # no line of ours is longer
@@ -146,6 +146,9 @@ class History:
             os.mkdir(self._directory, 0o700)
             fd = os.open(path, _APPEND, 0o600)
         self._fd, self._day = fd, day
+        size = os.fstat(fd).st_size
+        if size and os.pread(fd, 1, size - 1) != b"\n":
+            os.write(fd, b"\n")  # a power cut left half a line: it shall not spoil the next
         self.tidy()
 
     def _leave(self) -> None:
@@ -185,7 +188,7 @@ def _name_of(day: int) -> str:
 def _parse(line: bytes) -> Row | None:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     is_ours = (
         isinstance(row, dict)

@@ -91,4 +91,5 @@ def message_id_in(start: bytes) -> str:
     if place < 0:
         return ""
     value = section[place + len(b"message-id:") :].partition(b">")[0]
-    return printable(b"<" + value.partition(b"<")[2] + b">")
+    name = value.partition(b"<")[2]
+    return printable(b"<" + name + b">") if name else ""

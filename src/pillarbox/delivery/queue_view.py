@@ -118,14 +118,14 @@ class View:
             state,
             epoch_s=self.clock.epoch_s(),
             carrier=self.carrier,
-            account_reason=self._account_reason(entry.head.account) if state == QUEUE else "",
+            account_reason=self._account_reason(entry) if state == QUEUE else "",
         )
 
-    def _account_reason(self, name: str) -> str:
+    def _account_reason(self, entry: Entry) -> str:
         if self._paused is None:
             states = self.carrier.accounts()
             self._paused = {each.name: each.reason for each in states if each.is_open}
-        return self._paused.get(name, "")
+        return self._paused.get(self.carrier.account_of(entry), "")
 
     def entries(self, state: str) -> Iterator[Found]:
         """Yield what the caller sees of a state, the oldest first, one at a time in memory."""

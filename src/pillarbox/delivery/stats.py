@@ -10,7 +10,10 @@ from collections import Counter
 from itertools import groupby, islice
 
 from pillarbox.delivery.filters import parse_filters
+from pillarbox.errors import UsageError
+from pillarbox.mail.reply import printable
 from pillarbox.spool.base import CORRUPT, FAILED, HOLD, PENDING, QUEUE
+from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,11 +99,21 @@ def past_mails(view: View, where: Mapping[str, str], limit: int) -> Iterator[Row
 
     """
     tests = parse_filters({name: text for name, text in where.items() if name != "state"})
-    wanted = where.get("state")
-    states = wanted.split(",") if wanted and wanted != "all" else [*_OUTCOMES.values()]
+    states = _outcomes_of(where.get("state", "all"))
     rows = (_past_row(record, view.clock.epoch_s()) for record in _newest_first(view))
     meant = (row for row in rows if row["state"] in states and all(test(row) for test in tests))
     yield from islice(meant, limit)
+
+
+def _outcomes_of(text: str) -> list[str]:
+    known = [*_OUTCOMES.values()]
+    words = known if text == "all" else text.split(",")
+    if not set(words) <= set(known):
+        raise UsageError(
+            say("--{name} {text} is wrong", name="state", text=repr(printable(text, 80))),
+            advice=say("write {words}, with commas, or all", words=", ".join(known)),
+        )
+    return words
 
 
 def _newest_first(view: View) -> Iterator[Row]:
@@ -130,7 +143,7 @@ def _recipients(record: Row) -> list[str]:
 def _past_row(record: Row, now_s: float) -> Row:
     """Return a record under the names that a listing has, so that the same filters hold."""
     outcome = _OUTCOMES[record["event"]]
-    sender = record.get("from")
+    sender = record.get("from", "")
     return {
         "id": record.get("id", ""),
         "state": outcome,

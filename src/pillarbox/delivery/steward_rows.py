@@ -40,6 +40,8 @@ __all__ = [
 # A byte of ``Progress.statuses`` -> the word for it (RFC 3464 has the same, but for the first).
 STATUS_WORDS = {PENDING: "pending", DELIVERED: "delivered", BOUNCED: "bounced"}
 
+_YEAR_S = 366 * 86400.0  # what is tried later than that waits for a person
+
 # Octets of content in one row: with base64 and JSON around it, below 64 KiB.
 _PIECE = 45 << 10
 
@@ -61,6 +63,7 @@ def entry_row(
     head, progress = entry.head, entry.progress
     envelope = head.envelope
     reverse_path = envelope.reverse_path
+    next_s = carrier.next_attempt_s(head.id)
     return {
         "id": head.id,
         "state": state,
@@ -76,7 +79,7 @@ def entry_row(
         "size_bytes": entry.size_bytes,
         "attempts": progress.attempts,
         "last_attempt_s": progress.last_attempt_s or None,
-        "next_attempt_s": carrier.next_attempt_s(head.id),
+        "next_attempt_s": None if next_s is None or next_s - epoch_s > _YEAR_S else next_s,
         "reason": account_reason or progress.reason,
         "is_in_doubt": progress.is_in_doubt,
         "uid": head.origin.uid,

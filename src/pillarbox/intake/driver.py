@@ -341,7 +341,8 @@ class Session:
             async with asyncio.timeout(self._limits.linger_s):
                 await link.write(server.take_output())
                 # A Unix socket keeps what we said for its reader, whatever of his we left unread.
-                if self.caller is None and self._reason not in ("QUIT", "closed"):
+                # Who was refused at the door had nothing to say yet, and others want his place.
+                if self.caller is None and self._reason not in ("QUIT", "closed", "refused"):
                     link.end_output()
                     while await link.read():
                         pass

@@ -94,7 +94,8 @@ def options_of_sessions(limits: ServiceLimits, hostname: str) -> ServerOptions:
 def limits_of_sessions(limits: ServiceLimits) -> Limits:
     """Return how much the driver gives; what each user gets of it is ``admission``'s."""
     return Limits(
-        max_connections=limits.max_connections + _ROOT_CONNECTIONS,
+        # Those who are only being refused need a place as well, and must not take root's.
+        max_connections=2 * limits.max_connections + _ROOT_CONNECTIONS,
         command_s=float(limits.idle_s),
         session_s=_SESSION_S,
         linger_s=_LINGER_S,
