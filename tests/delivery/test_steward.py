@@ -554,5 +554,5 @@ def test_every_operation_is_tried_here():
     """A new row needs a test of its own."""
     assert set(OPERATIONS) == {
         "list", "show", "history", "status", "stats", "retry", "delete", "hold", "release", "edit",
-        "flush", "pause", "resume", "wake", "wait",
+        "flush", "pause", "resume", "wake", "wait", "trace",
     }  # fmt: skip

@@ -175,3 +175,10 @@ def test_one_process_that_sent_thousands_shows_twenty(ask, history):
         history.add(Event(NOW_S + number, INFO, "accepted", fields))
     rows, _ = ask("pid:9")
     assert len({row["mail"] for row in rows}) == 20
+
+
+def test_a_mail_of_nobody_is_not_everybodys(ask, history):
+    """Where the kernel did not say who it was (-1), only root and the owner see the mail."""
+    history.add(Event(NOW_S, INFO, "accepted", {"id": "0c-1", "uid": -1, "pid": 5}))
+    assert ask("pid:5", -1)[1]["code"] == 66
+    assert ask("pid:5", OWNER)[1]["code"] == 0

@@ -140,11 +140,32 @@ def test_what_makes_no_sense_is_answered_with_one_row(talker, line):
     assert talker.end()["code"] == 0
 
 
-def test_attack_a_line_without_end(talker):
-    """It is told, and hung up on, before it takes any memory."""
-    talker.send(b"x" * (64 << 10) + b"yyyy")
-    assert talker.row()["problem"] == "the request is too long"
-    assert talker.row() is None
+@pytest.mark.parametrize("limit", [64 << 10, 1 << 20])
+def test_attack_a_line_without_end(tmp_path, spool, limit):
+    """It is told, and hung up on, before it takes more memory than a line may."""
+    limits = ControlLimits(owner_line_bytes=limit)
+    with Desk(tmp_path, spool, HandCarrier(), limits, owner_uid=os.getuid()) as desk:
+        talker = Talker(desk.path)
+        talker.send(b"x" * limit + b"yyyy")
+        assert talker.row()["problem"] == "the request is too long"
+        assert talker.row() is None
+        talker.close()
+
+
+@pytest.mark.parametrize("size", [60_000, 70_000, 1 << 20])
+def test_a_long_line_of_the_owner_is_a_line(talker, size):
+    """It may hold the content of a mail, which comes in pieces."""
+    request = b'{"command": "show", "id": "' + b"a" * size + b'"}\n'
+    talker.send(request + b'{"command": "list"}\n')
+    assert talker.row()["problem"] == "'id' of the request is wrong"
+    assert talker.end()["code"] == 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_attack_a_long_line_of_a_user(spool):
+    """He has no content to give."""
+    done = _asked_by(ANN, spool, "{'command': 'show', 'id': 'x' * 70_000}", "print(row)")
+    assert "the request is too long" in done
 
 
 def test_attack_a_daemon_that_is_fed_nonsense(desk, spool):
@@ -305,20 +326,25 @@ def test_the_kernel_says_who_asks(spool, uid, seen):
     """Not he himself: whatever stands in the request, he sees what is his."""
     put(spool, uid=ANN)
     put(spool, uid=OWNER)
+    done = _asked_by(uid, spool, "{'command': 'list'}", "print('id' in row)")
+    assert done.count("True") == seen
+
+
+def _asked_by(uid, spool, request, work):
+    """Ask as a user, and do something with each row; return what that printed."""
     code = (
-        f"import sys; sys.path.insert(0, {str(SRC)!r});"
-        "from pillarbox.net.control import ControlClient;"
-        "print(sum('id' in row for row in ControlClient(sys.argv[1]).ask({'command': 'list'})))"
+        f"import sys; sys.path.insert(0, {str(SRC)!r})\n"
+        "from pillarbox.net.control import ControlClient\n"
+        f"for row in ControlClient(sys.argv[1]).ask({request}): {work}"
     )
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o755)  # noqa: S103 (others have to come to the socket)
         with Desk(Path(name), spool, HandCarrier()) as desk:
-            done = subprocess.run(
+            return subprocess.run(
                 [sys.executable, "-I", "-S", "-c", code, desk.path],
                 user=uid, group=uid, extra_groups=[], capture_output=True, text=True, check=True,
                 cwd="/",
-            )  # fmt: skip
-    assert int(done.stdout) == seen
+            ).stdout  # fmt: skip
 
 
 # -- the asking side ---------------------------------------------------------------------------

@@ -81,10 +81,28 @@ class SpoolContract:
     @pytest.fixture
     def spool(self):
         """Return an open spool."""
-        spool = self.make()
+        self.claims = []
+        spool = self._watched(self.make())
         assert spool.open() == []
         yield spool
+        for claim in self.claims:
+            claim.close()
         spool.close()
+
+    def again(self, spool):
+        """Return the spool behind a restart."""
+        return self._watched(self.reopened(spool))
+
+    def _watched(self, spool):
+        """Have every claim closed at the end, so that no test has to."""
+        claim = spool.claim
+
+        def claim_and_note(*args):
+            self.claims.append(claim(*args))
+            return self.claims[-1]
+
+        spool.claim = claim_and_note
+        return spool
 
     def test_is_empty_at_first(self, spool):
         """A new spool has nothing in any state."""
@@ -155,7 +173,7 @@ class SpoolContract:
         draft.write(b"x" * 200_000)
         draft.discard()
         draft.discard()
-        assert ids(self.reopened(spool)) == []
+        assert ids(self.again(spool)) == []
 
     def test_keeps_what_was_committed_when_its_draft_is_discarded(self, spool):
         """``discard`` behind ``commit`` does nothing: a caller may do it at every end."""
@@ -185,7 +203,7 @@ class SpoolContract:
         claim.close()
         assert spool.read(head.id).progress == progress
         assert spool.claim(head.id).entry.progress == progress
-        assert self.reopened(spool).read(head.id).progress == progress
+        assert self.again(spool).read(head.id).progress == progress
 
     @pytest.mark.parametrize("progress", PROGRESSES)
     def test_remembers_what_was_updated(self, spool, progress):
@@ -266,7 +284,7 @@ class SpoolContract:
                 act(head.id)
         with pytest.raises(EntryNotFoundError):
             spool.update(head.id, Progress(b"PPP"))
-        assert ids(self.reopened(spool)) == []
+        assert ids(self.again(spool)) == []
 
     def test_a_claim_outlives_the_removal_of_its_entry(self, spool):
         """Who has an entry open can still read and record."""
@@ -290,7 +308,7 @@ class SpoolContract:
         claim.record(Progress(b"PDF", attempts=3), is_durable=True)
         claim.close()
         spool.move(head.id, source, target)
-        again = self.reopened(spool)
+        again = self.again(spool)
         assert {state: ids(again, state) for state in STATES if ids(again, state)} == {
             target: [head.id]
         }
@@ -325,7 +343,7 @@ class SpoolContract:
         assert [entry.head.id for entry in spool.scan()] == [good.id]
         with pytest.raises(EntryNotFoundError):
             spool.claim(bad.id)
-        assert ids(self.reopened(spool), CORRUPT) == [bad.id]
+        assert ids(self.again(spool), CORRUPT) == [bad.id]
 
     def test_removes_a_damaged_entry_when_a_person_says_so(self, spool):
         """What was put aside can be removed by its name."""
@@ -342,7 +360,7 @@ class SpoolContract:
         claim = spool.claim(heads[3].id)
         claim.record(Progress(b"DPF", attempts=2), is_durable=True)
         claim.close()
-        again = self.reopened(spool)
+        again = self.again(spool)
         entries = {entry.head.id: entry for entry in again.scan()}
         assert sorted(entries) == sorted(head.id for head in heads)
         assert [entries[head.id].head for head in heads] == heads
@@ -383,7 +401,7 @@ class SpoolContract:
         claim = spool.claim(head.id)
         claim.record(Progress(statuses, reason="长" * 70), is_durable=True)
         claim.close()
-        entry = self.reopened(spool).read(head.id)
+        entry = self.again(spool).read(head.id)
         assert (entry.head, entry.progress.statuses) == (head, statuses)
 
     def test_refuses_more_recipients_than_fit(self, spool):

@@ -243,6 +243,7 @@ def test_one_process_submits_and_one_delivers(tmp_path):
     claim = deliver.claim(head.id)
     assert content_of(claim) == b"abc"
     claim.record(Progress(b"DDD"), is_durable=True)
+    claim.close()
     deliver.remove(head.id)
     assert submit.names() == []
     submit.close()
@@ -276,6 +277,7 @@ def test_a_part_that_does_not_deliver_changes_no_entry(tmp_path, part):
         spool.claim(bad.id)
     assert ids(spool) == sorted([good.id, bad.id])
     assert owner.read(good.id).progress == Progress(b"PPP")
+    claim.close()
     spool.close()
     owner.close()
 

@@ -1,5 +1,6 @@
 """The directory against the memory: whatever is done to both, and whenever they end."""
 
+import os
 import shutil
 import tempfile
 
@@ -12,6 +13,7 @@ from pillarbox.errors import EntryNotFoundError, PillarboxError, SpoolError
 from pillarbox.spool.base import CORRUPT, FAILED, HOLD, QUEUE, STATES, Progress
 from pillarbox.spool.directory import Directory
 from pillarbox.spool.entry import make_entry_id
+from pillarbox.spool.folders import TMP
 from pillarbox.spool.memory import Memory
 from spool.contract import content_of
 from spool.faults import QuickDisk
@@ -45,6 +47,7 @@ class Spools(RuleBasedStateMachine):
         self.memory.open()
         self.directory.open()
         self.open_claims = []
+        self.open_drafts = []
 
     def teardown(self):
         """Close what is open."""
@@ -56,6 +59,10 @@ class Spools(RuleBasedStateMachine):
         for claim in self.open_claims:
             claim.close()
         self.open_claims.clear()
+        for draft in self.open_drafts:
+            if draft._fd >= 0:
+                draft._close()  # as the end of a process does: its file stays in tmp
+        self.open_drafts.clear()
         self.generation += 1
 
     def both(self, act):
@@ -77,7 +84,9 @@ class Spools(RuleBasedStateMachine):
         """Begin an entry in both."""
         self.number += 1
         head = make_head(id=make_entry_id(self.number, self.number.to_bytes(16, "big")))
-        return self.generation, head.id, self.both(lambda spool: spool.begin(head))
+        parts = self.both(lambda spool: spool.begin(head))
+        self.open_drafts.append(parts[0])
+        return self.generation, head.id, parts
 
     @rule(draft=drafts, content=st.binary(), times=st.sampled_from([0, 1, 3, 9000]))
     def write(self, draft, content, times):
@@ -175,6 +184,7 @@ class Spools(RuleBasedStateMachine):
         self.directory = Directory(f"{self.place}/spool", disk=QuickDisk())
         self.memory = self.memory.crashed(is_power_cut=False)
         assert self.directory.open() == self.memory.open() == []
+        assert os.listdir(f"{self.place}/spool/{TMP}") == []
 
     @invariant()
     def hold_the_same(self):

@@ -135,7 +135,9 @@ def test_a_draft_that_was_tidied_away_at_its_birth_is_made_again(path, times):
     disk = Overtaken()
     spool = opened(path, disk=disk)
     head = put(spool, b"abc")
-    assert content_of(spool.claim(head.id)) == b"abc"
+    claim = spool.claim(head.id)
+    assert content_of(claim) == b"abc"
+    claim.close()
     disk.left = 1000
     with pytest.raises(SpoolError):
         put(spool)
@@ -199,7 +201,9 @@ def test_a_move_that_broke_off_leaves_one_name(path, source, target):
     again = opened(path)
     (state,) = (state for state in STATES if again.names(state))
     assert state == min(source, target, key=STATES.index)
-    assert content_of(again.claim(head.id, state)) == b"abc"
+    claim = again.claim(head.id, state)
+    assert content_of(claim) == b"abc"
+    claim.close()
     again.close()
 
 

@@ -292,7 +292,7 @@ def take_back(root: Root, record: Record) -> tuple[list[str], list[str]]:
             kept.append(entry.path)
     if _has_mail(root):
         kept.append(SPOOL)
-    else:
+    elif SPOOL in record.folders:
         _clear_spool(root)
     for path in record.folders:
         if path == RUN:

@@ -156,11 +156,7 @@ class Accounts:
                 a ``fallback`` leads nowhere or in a circle.
 
         """
-        files = load_files(
-            self._wishes({}),
-            system_file=self._system_file,
-            has_user_file=self._has_user_file,
-        )
+        files = self._read()
         finished = {}
         for account in files.accounts():
             # One that other accounts inherit from need not be usable by itself.
@@ -260,20 +256,25 @@ class Accounts:
             euid=os.geteuid(),
         )
 
+    def _read(self) -> Files:
+        return load_files(
+            self._wishes({}),
+            system_file=self._system_file,
+            has_user_file=self._has_user_file,
+        )
+
     def _look(self) -> tuple[object, ...]:
         """Return what changes when a file does."""
         files = self._files
-        if files is None:
-            return ()
-        stamps: list[object] = []
-        for file in files.both():
-            try:
-                status = os.stat(file.path)
-            except OSError as exc:
-                stamps.append(exc.errno)
-            else:
-                stamps.append((status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode))
-        return tuple(stamps)
+        return () if files is None else tuple(self._stamp(file.path) for file in files.both())
+
+    @staticmethod
+    def _stamp(path: str) -> object:
+        try:
+            status = os.stat(path)
+        except OSError as exc:
+            return exc.errno
+        return status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode
 
 
 def make_head(submission: Submission, accounts: Accounts, *, hostname: str, epoch_s: float) -> Head:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 import threading
 
-from pillarbox.config.load import SYSTEM_FILE
 from pillarbox.delivery.acceptance import Accounts
 from pillarbox.delivery.alarm import Alarm
 from pillarbox.delivery.deliverer import Deliverer, Limits
 from pillarbox.delivery.events import ERROR
 from pillarbox.delivery.health import Memory
 from pillarbox.delivery.notices import Notices
+from pillarbox.delivery.told_accounts import TellingAccounts, ToldAccounts
 from pillarbox.smtp.parse import parse_hello
+from pillarbox.spool.folders import ACCOUNTS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,13 +45,24 @@ def make_accounts(service: Service, environment: Mapping[str, str], *, is_user: 
         ConfigError, InputOutputError: Their files cannot be used.
 
     """
-    accounts = Accounts(
-        dict(environment),
-        system_file=SYSTEM_FILE if is_user else service.accounts_file,
-        user_file=(service.accounts_file or None) if is_user else None,
-        is_user=is_user,
-        aliases=service.aliases,
-    )
+    if is_user:
+        accounts = Accounts(
+            dict(environment),
+            user_file=service.accounts_file or None,
+            is_user=True,
+            aliases=service.aliases,
+        )
+    elif "deliver" in service.roles:
+        accounts = TellingAccounts(
+            dict(environment), system_file=service.accounts_file, aliases=service.aliases
+        )
+    else:
+        accounts = ToldAccounts(
+            dict(environment),
+            folder=f"{service.spool}/{ACCOUNTS}",
+            system_file=service.accounts_file,
+            aliases=service.aliases,
+        )
     accounts.load()
     return accounts
 
@@ -83,6 +95,8 @@ def make_deliverer(
 
     """
     settings = service()
+    if isinstance(accounts, TellingAccounts):
+        accounts.tell(spool.accounts_path)
     notices = Notices(
         hostname,
         record_path=f"{spool.accounts_path}/notices.json",

@@ -14,7 +14,7 @@ from pillarbox.mail.headers import read_header_section
 from pillarbox.mail.reply import EnhancedCode, Reply
 from pillarbox.mail.status import DELIVERED as IS_DELIVERED
 from pillarbox.mail.status import RecipientStatus, Trouble
-from pillarbox.spool.base import BOUNCED, DELIVERED, PENDING
+from pillarbox.spool.base import BOUNCED, DELIVERED, PENDING, QUEUE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def entry_row(
     head, progress = entry.head, entry.progress
     envelope = head.envelope
     reverse_path = envelope.reverse_path
-    next_s = carrier.next_attempt_s(head.id)
+    next_s = carrier.next_attempt_s(head.id) if state == QUEUE else None
     return {
         "id": head.id,
         "state": state,

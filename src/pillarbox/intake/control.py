@@ -47,6 +47,7 @@ class ControlLimits(Value):
 
     Attributes:
         line_bytes: Of one request.
+        owner_line_bytes: Of one of root or the spool's owner: it may hold the content of a mail.
         per_user: Connections of one user at once.
         per_owner: Those of root and the spool's owner, each: the daemon's other half waits there.
         idle_s: For the next request, and for each batch of an answer to be taken.
@@ -54,18 +55,27 @@ class ControlLimits(Value):
 
     """
 
-    __slots__ = ("idle_s", "line_bytes", "per_owner", "per_user", "wait_s")
+    __slots__ = (
+        "idle_s",
+        "line_bytes",
+        "owner_line_bytes",
+        "per_owner",
+        "per_user",
+        "wait_s",
+    )
 
     def __init__(
         self,
         *,
         line_bytes: int = 64 << 10,
+        owner_line_bytes: int = 48 << 20,
         per_user: int = 20,
         per_owner: int = 400,
         idle_s: float = 30.0,
         wait_s: float = 1200.0,
     ) -> None:
         self.line_bytes = line_bytes
+        self.owner_line_bytes = owner_line_bytes
         self.per_user = per_user
         self.per_owner = per_owner
         self.idle_s = idle_s
@@ -125,11 +135,13 @@ class ControlServer:
         limits = self._limits
         self._open[uid] += 1
         try:
-            most = limits.per_owner if self._steward.may_all(uid) else limits.per_user
+            is_owner = self._steward.may_all(uid)
+            most = limits.per_owner if is_owner else limits.per_user
             if self._open[uid] > most:
                 await self._say(writer, [_failure(EX_TEMPFAIL, _TOO_MANY)])
                 return
-            while line := await self._line(reader, writer):
+            longest = limits.owner_line_bytes if is_owner else limits.line_bytes
+            while line := await self._line(reader, writer, longest):
                 await self._answer(uid, line, writer)
         except (OSError, asyncio.CancelledError, TimeoutError):
             pass  # he hung up, takes too long, or we are ending
@@ -142,16 +154,25 @@ class ControlServer:
                 del self._open[uid]
             await _hang_up(writer)
 
-    async def _line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    async def _line(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, longest: int
+    ) -> bytes:
         """Return the next request; empty: there is none any more."""
-        try:
-            async with asyncio.timeout(self._limits.idle_s):
-                return await reader.readuntil(b"\n")
-        except asyncio.IncompleteReadError as exc:
-            return exc.partial
-        except asyncio.LimitOverrunError:
-            await self._say(writer, [_failure(EX_USAGE, _TOO_LONG)])
-            return b""
+        pieces: list[bytes] = []
+        size = 0
+        while size <= longest:
+            try:
+                async with asyncio.timeout(self._limits.idle_s):
+                    pieces.append(await reader.readuntil(b"\n"))
+                return b"".join(pieces)
+            except asyncio.IncompleteReadError as exc:
+                return b"".join((*pieces, exc.partial))
+            except asyncio.LimitOverrunError as exc:
+                # So much is there, and no end of the line in it.
+                pieces.append(await reader.readexactly(exc.consumed))
+                size += exc.consumed
+        await self._say(writer, [_failure(EX_USAGE, _TOO_LONG)])
+        return b""
 
     async def _answer(self, uid: int, line: bytes, writer: asyncio.StreamWriter) -> None:
         try:

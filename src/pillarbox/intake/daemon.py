@@ -404,6 +404,9 @@ class Daemon:
                 self._events.event(ERROR, "spool", problem=str(exc))
 
     def _on_fault(self, exc: BaseException) -> None:
+        if isinstance(exc, OSError):  # a socket that cannot be had, for want of descriptors
+            self._on_loop_fault({"exception": exc, "message": "no connection"})
+            return
         trace = exc.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Handler", "Limits", "Listener", "Session"]
 
+_BACKLOG = 1024  # callers that wait at a socket; the kernel cuts it to somaxconn
+_AT_ONCE = 20  # connections that are accepted before others have their turn
+_PAUSE_S = 1.0  # while no connection can be had
 _TURNS = 5  # of the loop, from an accepted connection to its session
 
 _LOCAL_ERROR = Reply(451, (b"Local error, try again later",))
@@ -403,6 +406,8 @@ class Listener:
         self.limits = limits or Limits()
         self.on_fault = on_fault
         self._servers: list[asyncio.Server] = []
+        self._sockets: dict[socket.socket, bool] = {}  # those of ``listen_on``: is it attended to?
+        self._connecting: set[asyncio.Task[None]] = set()
         self._sessions: dict[asyncio.Task[None], Session] = {}
 
     async def listen(self, host: str, port: int = 0) -> int:
@@ -425,13 +430,15 @@ class Listener:
         self._servers.append(await loop.create_unix_server(self._make_link, path))
 
     async def listen_on(self, sock: socket.socket) -> None:
-        """Listen on a Unix or TCP socket that is bound, and listening perhaps (it is ours now)."""
-        loop = asyncio.get_running_loop()
-        if sock.family == socket.AF_UNIX:
-            server = await loop.create_unix_server(self._make_link, sock=sock)
-        else:
-            server = await loop.create_server(self._make_link, sock=sock)
-        self._servers.append(server)
+        """
+        Listen on a Unix or TCP socket that is bound, and listening perhaps; it is ours now.
+
+        Where there are as many sessions as there may be, others are not turned away but wait
+        with the kernel: so a flood cannot have somebody refused whom the handlers would let in.
+        """
+        sock.settimeout(0)
+        sock.listen(_BACKLOG)
+        self._attend(sock)
 
     async def hold(self, sock: socket.socket) -> None:
         """Hold one session over a connected socket, to its end."""
@@ -442,9 +449,13 @@ class Listener:
     async def close(self) -> None:
         """Listen no more, tell every session so, and wait for their ends."""
         loop = asyncio.get_running_loop()
+        sockets, self._sockets = self._sockets, {}
+        for sock in sockets:
+            loop.remove_reader(sock)
+            sock.close()
         for server in self._servers:
-            for sock in server.sockets:
-                loop.remove_reader(sock.fileno())
+            for each in server.sockets:
+                loop.remove_reader(each.fileno())
         # asyncio loses, with a traceback, what it has accepted and not yet connected when a
         # server is closed (Python 3.11: an assertion in Server._attach).
         for _ in range(_TURNS):
@@ -458,6 +469,49 @@ class Listener:
         await asyncio.gather(*sessions, return_exceptions=True)
         for session in sessions.values():
             session.abort()
+
+    def _attend(self, sock: socket.socket) -> None:
+        self._sockets[sock] = True
+        asyncio.get_running_loop().add_reader(sock, self._accept, sock)
+
+    def _attend_to_all(self) -> None:
+        """Take up the sockets that were left alone, where there is room again."""
+        for sock, is_attended in self._sockets.items():
+            if not is_attended:
+                self._attend(sock)
+
+    def _leave_alone(self, sock: socket.socket) -> None:
+        self._sockets[sock] = False
+        asyncio.get_running_loop().remove_reader(sock)
+
+    def _accept(self, sock: socket.socket) -> None:
+        """Take what waits at a socket, some at a time."""
+        loop = asyncio.get_running_loop()
+        for _ in range(_AT_ONCE):
+            if len(self._sessions) + len(self._connecting) >= self.limits.max_connections:
+                self._leave_alone(sock)
+                return
+            try:
+                connection, _ = sock.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as exc:  # too many files are open, or there is no memory
+                self._report(exc)
+                self._leave_alone(sock)
+                loop.call_later(_PAUSE_S, self._attend_to_all)
+                return
+            task = loop.create_task(self._connect(connection))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        connection.settimeout(0)
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(self._make_link, connection)
+        except OSError as exc:
+            connection.close()
+            self._report(exc)
 
     def _make_link(self) -> Link:
         return Link(self._on_connected)
@@ -480,6 +534,7 @@ class Listener:
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         del self._sessions[task]
+        self._attend_to_all()
         exc = None if task.cancelled() else task.exception()
         if exc is not None:
             self._report(exc)

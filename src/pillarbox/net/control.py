@@ -81,8 +81,10 @@ class ControlClient:
         """
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
-        except OSError as exc:
+        except TimeoutError as exc:
             self._lost(exc)
+        except OSError:
+            pass  # it has hung up, and perhaps said why
         while True:
             row = self._row()
             yield row
