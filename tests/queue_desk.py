@@ -62,6 +62,7 @@ class HandCarrier(Carrier):
 
     def __init__(self) -> None:
         self.busy: set[str] = set()
+        self.taken: set[str] = set()
         self.states: list[AccountState] = []
         self.told: list[tuple[Any, ...]] = []
 
@@ -71,11 +72,18 @@ class HandCarrier(Carrier):
 
     def take(self, entry_id: str) -> bool:
         """See ``Carrier``."""
-        self.told.append(("take", entry_id))
-        return entry_id not in self.busy
+        if entry_id in self.busy or entry_id in self.taken:
+            return False
+        self.taken.add(entry_id)
+        return True
+
+    def let_go(self, entry_id: str) -> None:
+        """See ``Carrier``."""
+        self.taken.discard(entry_id)
 
     def put_back(self, entry: Entry) -> None:
         """See ``Carrier``."""
+        assert entry.head.id not in self.taken, "it would not be let in"
         self.told.append(("put_back", entry.head.id, entry.progress.statuses))
 
     def added(self, entry_id: str) -> None:

@@ -323,6 +323,14 @@ def test_delete_takes_mails_out_for_good(ask, spool, state):
         assert (after.names(QUEUE), after.names(state)) == ([kept], [kept] * (state == QUEUE))
 
 
+@pytest.mark.parametrize("state", [QUEUE, HOLD, FAILED])
+@pytest.mark.parametrize("command", ["delete", "hold", "release", "retry"])
+def test_what_was_taken_is_let_go(ask, spool, carrier, command, state):
+    """Whatever came of it: else nobody could do anything to it again."""
+    ask(ROOT, command, ids=[put(spool, state=state)])
+    assert carrier.taken == set()
+
+
 def test_a_mail_on_its_way_cannot_be_deleted(ask, spool, carrier):
     """It would arrive all the same, and nobody would know of it."""
     busy, free = put(spool), put(spool)
@@ -356,7 +364,7 @@ def test_what_cannot_be_removed_is_delivered_after_all():
     steward = Steward(spool, carrier, owner_uid=OWNER)
     row, end = steward.answer(ROOT, {"command": "delete", "ids": [entry_id]})
     assert (row["done"], row["note"], end["code"]) == (False, "disk", 75)
-    assert carrier.told == [("take", entry_id), ("put_back", entry_id, b"P")]
+    assert carrier.told == [("put_back", entry_id, b"P")]
 
 
 def test_nothing_is_told_as_deleted_that_may_come_back():

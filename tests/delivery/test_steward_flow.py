@@ -71,6 +71,8 @@ def test_steering_while_mail_flows_loses_nothing_and_sends_nothing_twice(tmp_pat
         limit = monotonic() + PATIENCE_S
         while spool.names(QUEUE) and monotonic() < limit:
             with world.deliverer.queue.changed:
+                world.clock.now_s += 3600  # the spool is looked through again
+                world.deliverer.queue.changed.notify_all()
                 world.deliverer.queue.changed.wait(0.05)
         assert world.deliverer.stop(PATIENCE_S)
         assert faults == []

@@ -18,7 +18,8 @@ set -eu
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 # Commands that tests call, and the package of each.
-tools='msmtp:msmtp swaks:swaks strace:strace openssl:openssl update-ca-certificates:ca-certificates'
+tools='msmtp:msmtp swaks:swaks strace:strace openssl:openssl update-ca-certificates:ca-certificates
+    cc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs'
 
 # Directory name, then the packages that are unpacked into it.
 servers='
@@ -50,6 +51,7 @@ install_tools() {
     for pair in $tools; do
         command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
     done
+    [ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
     [ -n "$missing" ] || return 0
     update_lists
     # shellcheck disable=SC2086 # a list of names

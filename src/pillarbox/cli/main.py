@@ -51,6 +51,7 @@ PERSONALITIES = {
     "sendmail": "pillarbox.cli.sendmail",
     "mailq": "pillarbox.cli.mailq",
     "newaliases": "pillarbox.cli.newaliases",
+    "msmtpd": "pillarbox.intake.msmtpd",
     "msmtpq": "pillarbox.cli.msmtpq",
     "msmtp-queue": "pillarbox.cli.msmtp_queue",
     "pillarbox": "pillarbox.cli.main",

@@ -76,11 +76,20 @@ class Carrier:
         return False
 
     def take(self, _: str) -> bool:
-        """Have an entry never delivered, so that it can be removed; False: it is on its way."""
+        """
+        Have an entry not delivered until ``let_go``, so that it can be removed or moved.
+
+        Returns:
+            False: it is on its way, or somebody else has taken it.
+
+        """
         return True
 
+    def let_go(self, _: str) -> None:
+        """Have an entry that was taken delivered again, if it should be found or put back."""
+
     def put_back(self, _: Entry) -> None:
-        """Have an entry of the queue delivered, one that was taken or that is new to it."""
+        """Have an entry of the queue delivered, one that was let go or that is new to it."""
 
     def added(self, _: str) -> None:
         """Hear of an entry that another process has put into the queue."""

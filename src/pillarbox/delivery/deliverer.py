@@ -226,12 +226,11 @@ class Deliverer(Carrier):
 
     def take(self, entry_id: str) -> bool:
         """See ``Carrier``."""
-        if entry_id not in self.queue:
-            return True
-        item = self.queue.take_one(entry_id)
-        if item is not None:
-            self.queue.forget(item)
-        return item is not None
+        return self.queue.reserve(entry_id)
+
+    def let_go(self, entry_id: str) -> None:
+        """See ``Carrier``."""
+        self.queue.unreserve(entry_id)
 
     def put_back(self, entry: Entry) -> None:
         """See ``Carrier``."""

@@ -121,7 +121,8 @@ def _make_due(view: View, found: Found, paused: Mapping[str, AccountState]) -> s
     if found.state == HOLD:
         raise LaterError(say("it is on hold"), advice=say("release it"))
     if found.state == FAILED:
-        _revive(view, entry)
+        _taken(view, found, lambda: _revive(view, entry))
+        view.carrier.put_back(view.spool.read(found.id))
     state = paused.get(view.carrier.account_of(entry))
     if state is not None:
         raise LaterError(paused_text(state))
@@ -146,7 +147,6 @@ def _revive(view: View, entry: Entry) -> None:
             claim.close()
     # Recorded first: what moves and still says "failed" would be removed and never sent.
     view.spool.move(entry_id, FAILED, QUEUE)
-    view.carrier.put_back(view.spool.read(entry_id))
 
 
 def paused_text(state: AccountState) -> str:
@@ -181,24 +181,26 @@ def _let_go(view: View, found: Found) -> str:
     _whole(found)
     if found.state != HOLD:
         raise UsageError(say("it is not on hold"))
-    view.spool.move(found.id, HOLD, QUEUE)
+    _taken(view, found, lambda: view.spool.move(found.id, HOLD, QUEUE))
     view.carrier.put_back(view.spool.read(found.id))
     return ""
 
 
 def _taken(view: View, found: Found, work: Callable[[], None]) -> None:
     """Do something to an entry that nobody delivers meanwhile; if it fails, it is delivered."""
-    is_queued = found.state == QUEUE
-    if is_queued and not view.carrier.take(found.id):
+    if not view.carrier.take(found.id):
         raise LaterError(say("it is being delivered right now"))
     try:
         work()
     except EntryNotFoundError:
         raise
     except PillarboxError:
-        if is_queued and found.entry is not None:
+        view.carrier.let_go(found.id)
+        if found.state == QUEUE and found.entry is not None:
             view.carrier.put_back(found.entry)
         raise
+    finally:
+        view.carrier.let_go(found.id)
 
 
 def _whole(found: Found) -> Entry:
@@ -225,6 +227,7 @@ def edit(view: View, wishes: dict[str, Any]) -> Answer:
 
     def replace() -> None:
         nonlocal is_there
+        view.carrier.take(head.id)  # nobody sends the new one while there are two
         _write(view, found, head, wishes["content"])
         is_there = True
         try:
@@ -241,6 +244,7 @@ def edit(view: View, wishes: dict[str, Any]) -> Answer:
     try:
         _taken(view, found, replace)
     finally:
+        view.carrier.let_go(head.id)
         if is_there and found.state == QUEUE:
             view.carrier.put_back(view.spool.read(head.id))
     view.tell("edited", id=found.id, new_id=head.id)
@@ -308,4 +312,3 @@ def _write(view: View, found: Found, head: Head, content: bytes) -> None:
             claim.close()
     if found.state == HOLD:
         view.spool.move(head.id, QUEUE, HOLD)
-        view.carrier.take(head.id)  # should it have been seen while it was in the queue

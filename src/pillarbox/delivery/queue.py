@@ -151,6 +151,7 @@ class Queue:
         self._items: dict[str, Item] = {}
         self._lanes: dict[str, Lane] = {}
         self._shares: dict[int, list[int]] = {}
+        self._reserved: set[str] = set()
         self._number = count()
 
     def __len__(self) -> int:
@@ -160,9 +161,9 @@ class Queue:
         return entry_id in self._items
 
     def add(self, item: Item) -> bool:
-        """Take in an item; False: it is there already."""
+        """Take in an item; False: it is there already, or somebody has reserved its name."""
         with self.changed:
-            if item.id in self._items:
+            if item.id in self._items or item.id in self._reserved:
                 return False
             self._items[item.id] = item
             lane = self._lane(item.lane)
@@ -217,6 +218,28 @@ class Queue:
             share[1] -= item.size_bytes
             if not share[0]:
                 del self._shares[item.uid]
+
+    def reserve(self, entry_id: str) -> bool:
+        """
+        Take an item out, and let in none of its name until ``unreserve``, whoever finds it.
+
+        Returns:
+            False: a worker has it, or somebody has reserved it before.
+
+        """
+        with self.changed:
+            item = self._items.get(entry_id)
+            if entry_id in self._reserved or (item is not None and item.is_busy):
+                return False
+            if item is not None:
+                self.forget(item)
+            self._reserved.add(entry_id)
+            return True
+
+    def unreserve(self, entry_id: str) -> None:
+        """Let the item in again, if it should come."""
+        with self.changed:
+            self._reserved.discard(entry_id)
 
     def due_s(self, lane: str) -> float | None:
         """Return when the next item of a lane is due, in elapsed seconds; None: there is none."""

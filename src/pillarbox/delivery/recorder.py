@@ -210,7 +210,6 @@ class Recorder:
             return False
         if BOUNCED in progress.statuses:
             self._spool.move(job.head.id, QUEUE, FAILED)
-            self._events.event(NOTICE, "filed", id=job.head.id, state=FAILED)
         else:
             self._spool.remove(job.head.id, QUEUE)
         return True
@@ -364,6 +363,11 @@ class Recorder:
                     if first.trouble is not None
                     else None,
                 )
+        has_failed = BOUNCED in job.progress.statuses or any(
+            status.action == IS_BOUNCED for status in judgement.statuses
+        )
+        if next_try_s is None and has_failed:
+            event(NOTICE, "filed", id=head.id, state=FAILED)
         self._write_log(job, judgement, session)
 
     def _write_log(self, job: Job, judgement: Judgement, session: Session) -> None:

@@ -314,13 +314,21 @@ class Traffic:
 
     def _clear_away(self, entry: Entry) -> None:
         """Remove an entry that nobody waits for: we ended before that could be done."""
+        entry_id = entry.head.id
         try:
+            # Perhaps it was not made durable before: a power cut could take both back, and the
+            # mail would be sent again.
+            claim = self.spool.claim(entry_id)
+            try:
+                claim.record(entry.progress, is_durable=True)
+            finally:
+                claim.close()
             if BOUNCED in entry.progress.statuses:
-                self.spool.move(entry.head.id, QUEUE, FAILED)
+                self.spool.move(entry_id, QUEUE, FAILED)
             else:
-                self.spool.remove(entry.head.id)
+                self.spool.remove(entry_id)
         except SpoolError as exc:
-            self.events.event(ERROR, "spool_failed", id=entry.head.id, reason=str(exc))
+            self.events.event(ERROR, "spool_failed", id=entry_id, reason=str(exc))
 
     def claim(self, item: Item) -> Job | None:
         """Open the entry of an item; None: it is not to be sent, and was dealt with."""

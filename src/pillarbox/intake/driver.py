@@ -446,8 +446,23 @@ class Listener:
         while self._sessions:
             await asyncio.wait(self._sessions)
 
+    async def finish(self) -> None:
+        """Listen no more, and wait for the ends of the sessions."""
+        await self._stop_listening()
+        while self._sessions:
+            await asyncio.wait(self._sessions)
+
     async def close(self) -> None:
         """Listen no more, tell every session so, and wait for their ends."""
+        await self._stop_listening()
+        sessions = dict(self._sessions)
+        for task in sessions:
+            task.cancel()
+        await asyncio.gather(*sessions, return_exceptions=True)
+        for session in sessions.values():
+            session.abort()
+
+    async def _stop_listening(self) -> None:
         loop = asyncio.get_running_loop()
         sockets, self._sockets = self._sockets, {}
         for sock in sockets:
@@ -463,12 +478,6 @@ class Listener:
         for server in self._servers:
             server.close()
         self._servers.clear()
-        sessions = dict(self._sessions)
-        for task in sessions:
-            task.cancel()
-        await asyncio.gather(*sessions, return_exceptions=True)
-        for session in sessions.values():
-            session.abort()
 
     def _attend(self, sock: socket.socket) -> None:
         self._sockets[sock] = True

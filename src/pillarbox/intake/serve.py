@@ -173,7 +173,8 @@ def _harden(first_closed: int) -> None:
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, _MAX_DESCRIPTORS), limit))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError, AttributeError, ImportError):
+    # MemoryError: an old libffi, where memory may not be made executable.
+    with suppress(OSError, AttributeError, ImportError, MemoryError):
         import ctypes
 
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
