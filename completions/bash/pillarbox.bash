@@ -8,7 +8,7 @@ _pillarbox_completion() {
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path:+$path }$word" in
-            "send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"serve") path="${path:+$path }$word" ;;
+            "send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"catch"|"install"|"uninstall"|"serve") path="${path:+$path }$word" ;;
         esac
     done
     case "$path $prev" in
@@ -146,13 +146,20 @@ _pillarbox_completion() {
         "provider --user") return ;;
         "provider --password-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "provider --ca-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "catch --port") return ;;
+        "catch --socket") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "catch --dir") return ;;
+        "install --root") COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        "install --prefix") COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        "install --python") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "uninstall --root") COMPREPLY=($(compgen -d -- "$cur")); return ;;
         "serve --config") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "serve --roles") return ;;
         "serve --spool") COMPREPLY=($(compgen -d -- "$cur")); return ;;
         "serve --hash-password") return ;;
     esac
     case "$path" in
-        "") COMPREPLY=($(compgen -W "send try lint trace queue provider serve" -- "$cur")); ;;
+        "") COMPREPLY=($(compgen -W "send try lint trace queue provider catch install uninstall serve" -- "$cur")); ;;
         "send") COMPREPLY=($(compgen -W "-h --help -s --subject --to --cc --bcc --from --reply-to --body --body-file --markdown --html --template --var --vars --attach --inline --header --priority --auto --dry-run -a --account -C --file" -- "$cur")); ;;
         "try") COMPREPLY=($(compgen -W "-h --help --wrong-password --wrong-from --to --keep --lang" -- "$cur")); ;;
         "lint") COMPREPLY=($(compgen -W "-h --help --from --to --max-size --as-sent --repaired --json --spamassassin --rspamd" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
@@ -173,6 +180,9 @@ _pillarbox_completion() {
         "queue stats") COMPREPLY=($(compgen -W "-h --help --prometheus --json --user --spool --config" -- "$cur")); ;;
         "queue import") COMPREPLY=($(compgen -W "-h --help --yes --user --spool --config" -- "$cur")); ;;
         "provider") COMPREPLY=($(compgen -W "-h --help --port --user --password-file --ca-file --json" -- "$cur")); ;;
+        "catch") COMPREPLY=($(compgen -W "-h --help --port --socket --json --dir" -- "$cur")); ;;
+        "install") COMPREPLY=($(compgen -W "-h --help --root --prefix --python --dry-run --yes --no-divert --units --no-units --start" -- "$cur")); ;;
+        "uninstall") COMPREPLY=($(compgen -W "-h --help --root --dry-run --yes" -- "$cur")); ;;
         "serve") COMPREPLY=($(compgen -W "-h --help --user --config --roles --spool --hash-password --foreground" -- "$cur")); ;;
     esac
 }

@@ -259,9 +259,11 @@ def test_with_yes_it_is_done_and_told(desk):
 def test_hundreds_of_named_mails_are_several_requests(desk):
     """Each of them is done once."""
     ids = [put(desk.spool) for _ in range(250)]
-    rows = json_of(desk.run_queue("delete", *ids, "--yes", "--json"))
-    assert [row["id"] for row in rows] == ids
-    assert desk.spool.names() == []
+    result = desk.run_queue("delete", "zzzz", *ids, "--yes", "--json")
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [row["id"] for row in rows] == ["zzzz", *ids]
+    assert {(*row,) for row in rows} == {("id", "done", "note")}
+    assert (result.exit_code, desk.spool.names()) == (66, [])
 
 
 def test_a_mail_is_edited_by_options(desk):

@@ -340,9 +340,15 @@ def test_entry_can_be_taken_unless_it_is_on_its_way(tmp_path, stack):
     assert world.deliverer.take(entry_id) is False
     world.deliverer.queue.give_back(item, 0.0)
     assert world.deliverer.take(entry_id) is True
+    assert world.deliverer.take(entry_id) is False  # somebody has it already
+    world.deliverer.let_go(entry_id)
     assert world.deliverer.take(entry_id) is True  # it is not there: so it is not sent
     world.run(1)
     assert world.puppet.connections == 0
+    world.deliverer.put_back(world.spool.read(entry_id))
+    world.run(1)
+    assert world.puppet.connections == 0  # whoever finds it, somebody has it
+    world.deliverer.let_go(entry_id)
     world.deliverer.put_back(world.spool.read(entry_id))
     world.run(1)
     assert world.puppet.connections == 1

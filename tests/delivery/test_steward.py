@@ -287,6 +287,17 @@ def test_retry_of_a_paused_account_says_how_it_is_resumed(ask, spool, carrier):
     assert carrier.told == [("retry", other)]
 
 
+@pytest.mark.parametrize(("uid", "is_tried"), [(ROOT, True), (ANN, False)])
+def test_retry_knocks_where_nobody_answered(ask, spool, carrier, uid, is_tried):
+    """The network may be back; but a user does not have everybody's mail knock."""
+    entry_id = put(spool)
+    carrier.states = [AccountState("work", is_open=True, kind="site", reason="no route")]
+    rows, end = ask(uid, "retry", ids=[entry_id])
+    assert (rows[0]["done"], end["code"]) == (is_tried, 0 if is_tried else 75)
+    flushed = [("flush", "work"), ("retry", entry_id)]
+    assert carrier.told == (flushed if is_tried else [("retry",)])
+
+
 def test_what_failed_is_tried_again_from_the_beginning(ask, spool, carrier):
     """Its age and its attempts begin anew; who has it does not get it again."""
     progress = Progress(b"DFF", attempts=12, observed_s=5e5, has_warned=True, reason="550 no")

@@ -43,7 +43,7 @@ def main(_: Sequence[str]) -> int:
             with QueueAccess(place, os.environ) as queue:
                 for row in queue.ask("list"):
                     if row.get("end"):
-                        code = code or _ended(row)
+                        code = _ended(row) or code
                         break
                     if not count:
                         print(_HEADS)
@@ -51,7 +51,7 @@ def main(_: Sequence[str]) -> int:
                     size_bytes += row["size_bytes"]
                     print(*_entry_lines(row), "", sep="\n")
         except PillarboxError as exc:
-            code = code or _complain(exc)
+            code = _complain(exc)
     if count:
         plural = "" if count == 1 else "s"
         print(f"-- {(size_bytes + 1023) // 1024} Kbytes in {count} Request{plural}.")

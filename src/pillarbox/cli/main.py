@@ -40,6 +40,7 @@ COMMANDS = {
     "trace": ("pillarbox.cli.trace", "show what became of a mail, from its sender to the provider"),
     "queue": ("pillarbox.cli.queue", "see and steer what waits to be sent"),
     "provider": ("pillarbox.intake.provider", "run that provider alone, for tests"),
+    "catch": ("pillarbox.intake.catch", "take every mail of a program, show it, and send nothing"),
     "install": ("pillarbox.cli.install", "put programs and services in place; shows first"),
     "uninstall": ("pillarbox.cli.uninstall", "undo that, to the octet"),
     "serve": ("pillarbox.intake.serve", "take mail from programs, keep it safe, and deliver it"),

@@ -155,7 +155,8 @@ def import_queue(given: str, *, may: bool) -> int:
     worst = EX_OK
     with _locked(folder):
         for pair in pairs:
-            worst = worst or _take_over(pair, folder)
+            code = _take_over(pair, folder)
+            worst = worst or code
     return worst
 
 

@@ -88,7 +88,8 @@ def change_each(
     worst = EX_OK
     for ids in _portions(words):
         answer = _noted(queue.ask(command, ids=ids, where=where), done)
-        worst = worst or (print_json(answer) if wishes.json else _tell(answer, text))
+        code = print_json(answer) if wishes.json else _tell(answer, text)
+        worst = worst or code
     return worst
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from pillarbox.spool.base import Entry
 
-__all__ = ["AccountState", "Carrier"]
+__all__ = ["UNREACHABLE", "AccountState", "Carrier"]
+
+# Kinds of what opens a breaker that may be over once there is a network again.
+UNREACHABLE = frozenset(("site", "busy"))
 
 
 class AccountState(Value):

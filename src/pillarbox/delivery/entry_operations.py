@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from pillarbox.delivery.carrier import UNREACHABLE
 from pillarbox.delivery.operation import batches, one_row
 from pillarbox.delivery.requests import LaterError
 from pillarbox.errors import (
@@ -66,7 +67,8 @@ def _each(view: View, wishes: dict[str, Any], work: Callable[..., str], event: s
         rows = [one_row(work, view, found) for found in batch]
         view.spool.settle()
         for found, row in zip(batch, rows, strict=True):
-            code = code or row.pop("code")
+            ended = row.pop("code")
+            code = code or ended
             if row["done"]:
                 view.tell(event, **_facts(found))
             yield row
@@ -98,7 +100,7 @@ def _meant(view: View, wishes: dict[str, Any]) -> Iterator[Found]:
 
 def retry(view: View, wishes: dict[str, Any]) -> Answer:
     """Have mails tried now, those that were given up too."""
-    paused = {state.name: state for state in view.carrier.accounts() if state.is_open}
+    paused = _paused_accounts(view)
     code = EX_OK
     for batch in batches(_meant(view, wishes)):
         due = []
@@ -108,11 +110,24 @@ def retry(view: View, wishes: dict[str, Any]) -> Answer:
             if row["done"]:
                 due.append(found.id)
                 view.tell("retried", **_facts(found))
-            code = code or row.pop("code")
+            ended = row.pop("code")
+            code = code or ended
             rows.append(row)
         view.carrier.retry(due)
         yield from rows
     return code
+
+
+def _paused_accounts(view: View) -> dict[str, AccountState]:
+    """Return the accounts at whose door it is no use to knock now."""
+    paused = {}
+    for state in view.carrier.accounts():
+        if state.kind in UNREACHABLE and view.may_all:
+            # The person may know that the network is back, and a look costs no login.
+            view.carrier.flush(state.name)
+        elif state.is_open:
+            paused[state.name] = state
+    return paused
 
 
 def _make_due(view: View, found: Found, paused: Mapping[str, AccountState]) -> str:

@@ -55,6 +55,9 @@ class StillCarrier(Carrier):
             self._memory.save(name, record | {"breaker": breaker.record(self._clock.elapsed_s())})
         return is_new
 
+    def flush(self, _: str) -> None:
+        """Do nothing: who delivers next tries what could not be reached."""
+
     def _state(self, name: str, count: int) -> AccountState:
         breaker = self._breaker(self._memory.load(name))
         return state_of(name, breaker, self._clock, waiting=count)

@@ -24,12 +24,9 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from time import localtime, strftime, time
+from time import time
 from typing import TYPE_CHECKING
 
-from pillarbox.config.command import run_command
-from pillarbox.config.keyring import find_in_keyring
-from pillarbox.config.secrets import ask_on_terminal
 from pillarbox.errors import (
     EX_NOHOST,
     EX_OK,
@@ -40,12 +37,17 @@ from pillarbox.errors import (
     UsageError,
 )
 from pillarbox.intake.driver import Handler, Limits, Listener
+from pillarbox.intake.msmtpd_options import (
+    HELP,
+    Options,
+    find_password,
+    make_log,
+    parse_options,
+)
 from pillarbox.mail.originate import format_date
 from pillarbox.mail.reply import Reply, printable
-from pillarbox.secret import Secret
 from pillarbox.smtp.server_session import ServerOptions
 from pillarbox.text import language_of, localize, say
-from pillarbox.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
     from pillarbox.intake.driver import Session
     from pillarbox.mail.address import Mailbox
+    from pillarbox.secret import Secret
     from pillarbox.smtp.server_session import (
         AuthAttempt,
         ContentEnded,
@@ -60,24 +63,7 @@ if TYPE_CHECKING:
         RecipientRequested,
     )
 
-__all__ = ["HELP", "Options", "main", "parse_options"]
-
-HELP = """\
-Usage: msmtpd [option...]
-Listens for SMTP on this computer and pipes each mail into a command.
-
-  --version             print the version
-  --help                print this
-  --inetd               hold one session on standard input and output
-  --interface=IP        listen at this address (127.0.0.1)
-  --port=N              and this port (25)
-  --log=none|syslog|FILE
-                        where to log (none)
-  --command=CMD         run this for each mail; %F is the sender, the recipients follow
-                        (msmtp -f %F --)
-  --auth=USER[,CMD]     demand a login; CMD prints the password, or the keyring has it, or you are
-                        asked for it
-"""
+__all__ = ["main"]
 
 _FAILURE = 3  # msmtpd's exit code for whatever keeps it from starting
 _MAX_SESSIONS = 16  # at a time; others wait
@@ -87,7 +73,6 @@ _NOBODY = "MAILER-DAEMON"  # what the command gets for the null reverse-path
 
 # What msmtpd lets into its command line; whoever wrote a script for it relies on that.
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.@_-+/=")
-_OF_A_SHELL = frozenset("|&;<>()$`*?[]#~{}\n")
 
 _TEMPORARY = frozenset((EX_NOHOST, EX_UNAVAILABLE, EX_OSERR, EX_TEMPFAIL))
 _WAIT_AFTER_FAILURE_S = 1.0
@@ -97,51 +82,6 @@ _OWN_COMMAND = (
     "import sys; sys.path.insert(0, sys.argv.pop(1)); sys.argv[0] = 'msmtp';"
     " from pillarbox.cli.main import run; run('msmtp')"
 )
-
-
-class Options(Value):
-    """
-    What the command line says.
-
-    Attributes:
-        is_inetd: Hold one session on the standard streams.
-        interface: The address to listen at.
-        port: The port.
-        log: ``none``, ``syslog`` or a file.
-        command: The words of the command, one of which has ``%F``; empty: our own msmtp.
-        user: Who has to log in; empty: nobody has to.
-        password_command: What prints his password; empty: none.
-
-    """
-
-    __slots__ = (
-        "command",
-        "interface",
-        "is_inetd",
-        "log",
-        "password_command",
-        "port",
-        "user",
-    )
-
-    def __init__(
-        self,
-        *,
-        is_inetd: bool = False,
-        interface: str = "127.0.0.1",
-        port: int = 25,
-        log: str = "none",
-        command: tuple[str, ...] = (),
-        user: str = "",
-        password_command: str = "",
-    ) -> None:
-        self.is_inetd = is_inetd
-        self.interface = interface
-        self.port = port
-        self.log = log
-        self.command = command
-        self.user = user
-        self.password_command = password_command
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -156,127 +96,12 @@ def main(arguments: Sequence[str]) -> int:
             print(f"msmtpd (pillarbox {__version__})")
             return EX_OK
         options = parse_options(arguments)
-        password = _find_password(options)
-        log = _make_log(options.log)
+        password = find_password(options)
+        log = make_log(options.log)
     except PillarboxError as exc:
         _complain(exc)
         return _FAILURE
     return asyncio.run(_Server(options, password, log).run())
-
-
-def parse_options(arguments: Sequence[str]) -> Options:
-    """
-    Read the command line.
-
-    Raises:
-        UsageError: It cannot be understood.
-
-    """
-    given: dict[str, str] = {}
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        name, equals, value = word.partition("=")
-        full = [each for each in _NAMES if name.startswith("--") and each.startswith(name[2:])]
-        if name[2:] in _NAMES:
-            full = [name[2:]]
-        if len(full) != 1 or (equals and full[0] == "inetd"):
-            raise UsageError(say("msmtpd has no option {word}", word=printable(word, 60)))
-        if not equals and full[0] != "inetd":
-            if not rest:
-                raise UsageError(say("{word} needs a value", word=printable(word, 60)))
-            value = rest.pop(0)
-        if not value and full[0] != "inetd":
-            raise UsageError(say("{word} needs a value", word=f"--{full[0]}"))
-        given[full[0]] = value
-    user, _, password_command = given.get("auth", "").partition(",")
-    return Options(
-        is_inetd="inetd" in given,
-        interface=_parse_interface(given.get("interface", "127.0.0.1")),
-        port=_parse_port(given.get("port", "25")),
-        log=given.get("log", "none"),
-        command=_parse_command(given.get("command", "")),
-        user=user,
-        password_command=password_command,
-    )
-
-
-_NAMES = ("inetd", "interface", "port", "log", "command", "auth")
-
-
-def _parse_interface(text: str) -> str:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, text)
-        except OSError:
-            continue
-        return text
-    raise UsageError(say("{text} is no IP address", text=printable(text, 60)))
-
-
-def _parse_port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 1 << 16):
-        raise UsageError(say("there is no port {text}", text=printable(text, 60)))
-    return int(text)
-
-
-def _parse_command(text: str) -> tuple[str, ...]:
-    """Take a command apart as a shell would, and refuse what only a shell could do."""
-    if not text:
-        return ()
-    advice = say("no shell is run: put it into a script, and name that")
-    try:
-        words = tuple(shlex.split(text))
-    except ValueError as exc:
-        problem = say("the command has a quote that is not closed")
-        raise UsageError(problem, advice=advice) from exc
-    if not words or not _OF_A_SHELL.isdisjoint("".join(words)):
-        raise UsageError(say("the command needs a shell"), advice=advice)
-    return words
-
-
-def _find_password(options: Options) -> Secret | None:
-    """Return the password that is demanded; None: none is."""
-    if not options.user:
-        return None
-    if options.password_command:
-        output = run_command(options.password_command, os.environ)
-        if output.line:
-            return Secret(output.line.decode("utf-8", "surrogateescape"))
-        problem = say("the command for the password printed none: {ending}", ending=output.ending)
-        raise UsageError(problem)
-    found, _ = find_in_keyring("localhost", options.user, os.environ)
-    found = found or ask_on_terminal(f"password for {options.user}: ")
-    if not found:
-        advice = say("--auth=USER,COMMAND names a command that prints it")
-        raise UsageError(say("no password was found for {user}", user=options.user), advice=advice)
-    return Secret(found)
-
-
-def _make_log(target: str) -> Callable[[str, str], None]:
-    """Return what logs a line: its level, ``info`` or ``error``, and its text."""
-    if target == "none":
-        return lambda _level, _text: None
-    if target == "syslog":
-        import syslog
-
-        syslog.openlog("msmtpd", syslog.LOG_PID, syslog.LOG_MAIL)
-        levels = {"info": syslog.LOG_INFO, "error": syslog.LOG_ERR}
-        return lambda level, text: syslog.syslog(levels[level], printable(text, 2000))
-    try:
-        file = open(target, "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (as long as we live)
-    except OSError as exc:
-        problem = say("cannot write to {path}: {reason}", path=target, reason=exc.strerror)
-        raise UsageError(problem) from exc
-
-    def write(level: str, text: str) -> None:
-        now = strftime("%Y-%m-%d %H:%M:%S", localtime())
-        try:
-            file.write(f"{now} msmtpd[{os.getpid()}] {level}: {printable(text, 2000)}\n")
-        except OSError:
-            pass  # a full disk is no reason to take no mail
-
-    return write
 
 
 class _Server:
