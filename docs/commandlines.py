@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pillarbox.cli import getopt, main, msmtp, sendmail
 from pillarbox.config import values
 from pillarbox.config.account import ALIASES, FIELDS
+from pillarbox.intake.msmtpd_options import HELP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +31,7 @@ __all__ = [
     "capital",
     "command_lines",
     "msmtp_line",
+    "msmtpd_line",
     "parser_of",
     "sendmail_line",
 ]
@@ -176,6 +179,19 @@ def _with_kind(flag: Flag) -> Flag:
             choices = ("on", "off") if field.parse is values.parse_on_off else ()
             return replace(flag, takes="file" if is_file else "", choices=choices)
     return replace(flag, takes="file") if "--file" in flag.names else flag
+
+
+def msmtpd_line() -> CommandLine:
+    """Return what ``msmtpd`` understands, from what it prints for ``--help``."""
+    flags: list[Flag] = []
+    for line in HELP.splitlines():
+        found = re.match(r"  (--[a-z]+)(?:=(\S+))?(?: +(.*))?$", line)
+        if found:
+            flags.append(Flag((found[1],), found[2] or "", capital(found[3] or "")))
+        elif line.startswith("   ") and flags:
+            text = f"{flags[-1].help} {line.strip()}".strip()
+            flags[-1] = replace(flags[-1], help=text[:1].upper() + text[1:])
+    return CommandLine("msmtpd", "take mail by SMTP and pipe it into a command", tuple(flags))
 
 
 # sendmail's letters, by what they are called in its table.

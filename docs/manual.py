@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commandlines import CommandLine, Flag, capital, command_lines, msmtp_line, sendmail_line
+from commandlines import (
+    CommandLine,
+    Flag,
+    capital,
+    command_lines,
+    msmtp_line,
+    msmtpd_line,
+    sendmail_line,
+)
 from roff import escape, from_markdown, inline, tagged
 
 from pillarbox.config.account import FIELDS
@@ -100,7 +108,7 @@ PAGES = (
         "see and steer what waits to be sent",
         ("pillarbox queue ACTION [OPTION ...] [ARGUMENT ...]",),
         "Root and the user of the service see and do everything; anybody else his own mails.\n"
-        "A mail is named by its ID, or by the beginning of it. With a service running it is asked; "
+        "A mail is named by its ID, as `mailq` shows it. With a service running it is asked; "
         "without one the spool itself is looked into.",
         _command("pillarbox queue"),
         (
@@ -169,6 +177,18 @@ PAGES = (
         see=("sendmail(8)", "msmtprc(5)"),
     ),
     Page(
+        "msmtpd",
+        1,
+        "take mail by SMTP and pipe it into a command",
+        ("msmtpd [OPTION ...]",),
+        "`msmtpd` has the options of msmtp's server of that name. The command is run without a "
+        "shell; without `--command` the mail is handed to the service where there is one.\n"
+        "`pillarbox serve` with the role `listen` does more, and `pillarbox catch` shows mail "
+        "instead of sending it.",
+        msmtpd_line,
+        see=("pillarbox-serve(8)", "msmtp(1)", "pillarbox(1)"),
+    ),
+    Page(
         "msmtpq",
         1,
         "queue a mail, then try to send it",
@@ -205,6 +225,7 @@ PAGES = (
         _command("pillarbox serve"),
         (
             ("queue.md", "For the whole system"),
+            ("queue.md", "Mail by SMTP"),
             ("queue.md", "For yourself alone"),
             ("queue.md", "What each failure does"),
             ("queue.md", "Who is told"),

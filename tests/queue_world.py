@@ -16,10 +16,11 @@ from pillarbox.config.finish import finish_account
 from pillarbox.config.load import Wishes, load_files
 from pillarbox.delivery.acceptance import Accounts, Submission, make_head
 from pillarbox.delivery.clock import Clock
-from pillarbox.delivery.deliverer import Deliverer, Limits
+from pillarbox.delivery.deliverer import Deliverer
 from pillarbox.delivery.events import Events
 from pillarbox.delivery.health import Memory as Remembered
 from pillarbox.delivery.notices import Notices
+from pillarbox.delivery.traffic import Limits, Traffic
 from pillarbox.mail.address import parse_mailbox
 from pillarbox.spool.base import Entry, Progress
 from pillarbox.spool.disk import Disk
@@ -131,15 +132,17 @@ class World:
         accounts.load()
         self.accounts = accounts
         self.deliverer = Deliverer(
-            self.spool,
-            accounts,
-            Events(self.lines.append, environment={}),
-            Notices("host.example.org"),
-            limits=Limits(**self.limits),
-            clock=self.clock,
-            memory=Remembered(str(self.folder)),
-            alarm=lambda subject, text: self.alarms.append(f"{subject}: {text}"),
-            chance=lambda: 0.0,
+            Traffic(
+                self.spool,
+                accounts,
+                Events(self.lines.append, environment={}),
+                Notices("host.example.org"),
+                limits=Limits(**self.limits),
+                clock=self.clock,
+                memory=Remembered(str(self.folder)),
+                alarm=lambda subject, text: self.alarms.append(f"{subject}: {text}"),
+                chance=lambda: 0.0,
+            )
         )
         self.deliverer.load()
 

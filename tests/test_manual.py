@@ -175,6 +175,8 @@ TYPED = [
     ("sendmail --w", {"--wait"}, {"--queue"}),
 ]
 
+VALUES = {"high", "normal", "low"}
+
 
 def offered_by_bash(typed):
     """Return what bash offers."""
@@ -233,6 +235,13 @@ def test_bash_offers(typed, there, absent):
     offered = offered_by_bash(typed)
     assert there <= offered
     assert not absent & offered
+
+
+@needs("bash")
+@pytest.mark.parametrize("typed", ["send --priority =", "send --priority = h", "send --priority h"])
+def test_bash_offers_values_behind_an_equals_sign(typed):
+    """To bash ``--priority=h`` is three words."""
+    assert offered_by_bash(f"pillarbox {typed}") == ({"high"} if "h" in typed[-1] else VALUES)
 
 
 @needs("fish")

@@ -6,6 +6,7 @@ server on loopback, a spool on disk.
 """
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -199,6 +200,18 @@ def test_without_a_service_he_keeps_it_himself_and_sends_it_at_once(machine):
     (content,) = machine.puppet.contents
     assert b"Bcc" not in content
     assert b"(uid " in content
+
+
+def test_a_service_that_was_killed_is_no_reason_to_refuse_a_mail(machine):
+    """Its socket is left behind; the spool is there, and the next service finds the mail in it."""
+    machine.configure("queue on")
+    del machine.env["PILLARBOX_SOCKET"]
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(machine.user_socket))
+    machine.call("sendmail", "--queue", OWN)
+    assert len(machine.spooled) == 1
+    assert machine.call("sendmail", OWN) == Result(0, "", "")
+    assert len(machine.puppet.contents) == 2
 
 
 def test_queue_only_keeps_it(machine):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pillarbox.cli import mailq
+from pillarbox.delivery.carrier import AccountState
 from pillarbox.spool.base import FAILED, HOLD, Progress
 from pillarbox.spool.directory import Directory
 from pillarbox.spool.memory import Memory
@@ -105,7 +106,9 @@ def test_the_same_in_every_language(desk):
 
 def test_attack_a_reason_with_control_characters(desk):
     """What a server or a caller wrote cannot forge lines or steer a terminal."""
-    put(desk.spool, progress=Progress(b"P", reason="no\x1b[2J\r\n-- 0 Kbytes in 0 Requests."))
+    put(desk.spool)
+    reason = "no\x1b[2J\r\n-- 0 Kbytes in 0 Requests."
+    desk.carrier.states = [AccountState("work", is_open=True, reason=reason)]
     out = call_program("mailq", env=desk.env).out
     assert out.count("\n-- ") == 1
     assert "\x1b" not in out

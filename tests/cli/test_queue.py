@@ -198,7 +198,9 @@ def test_attack_a_mail_that_steers_the_terminal(desk):
     """Nothing of a mail or a server's reply reaches it as it is."""
     put(desk.spool, entry_id=ONE, content=b"Subject: \x1b]0;owned\x07 \xff\n\nx\n",
         progress=Progress(b"P", reason="\x1b[2J\u202eno"))  # fmt: skip
-    for words in (["list"], ["show", ONE]):
+    evil = AccountState("work", is_open=True, reason="\x1b[2J\r\n\u202eno")
+    for words in (["list"], ["show", ONE], ["list", "--json"], ["status"], ["retry", ONE]):
+        desk.carrier.states = [evil] if words[0] != "show" else []
         assert not {"\x1b", "\x07", "\u202e"} & set(desk.run_queue(*words).out)
 
 
@@ -388,12 +390,17 @@ def test_a_person_is_shown_what_goes_and_asked(desk, answer, is_done):
 def test_what_was_not_shown_does_not_go(desk):
     """``all`` is what was there when it was asked, not what has come since."""
     put(desk.spool, entry_id=ONE)
-    shown = []
-    removed = desk.spool.remove
-    desk.spool.remove = lambda *words: (shown.append(words), removed(*words))
+    is_busy = desk.carrier.is_busy
+
+    def come_meanwhile(entry_id):
+        if TWO not in desk.spool.names():
+            put(desk.spool, entry_id=TWO)
+        return is_busy(entry_id)
+
+    desk.carrier.is_busy = come_meanwhile
     code, screen = on_terminal(desk, "y", "delete", "all")
-    assert (code, shown) == (0, [(ONE, QUEUE)])
-    assert "1 mails." in screen
+    assert (code, desk.spool.names()) == (0, [TWO])
+    assert "mails: 1." in screen
 
 
 def test_one_mail_is_held_without_a_question(desk):
@@ -471,7 +478,7 @@ def test_a_spool_is_changed_without_a_daemon(folder, words, names):
     """The same operations, on the files themselves."""
     assert offline(folder, *words).exit_code == 0
     spool = Directory(str(folder))
-    assert spool.open() == []
+    spool.open()
     found = {state: spool.names(state) for state in (QUEUE, HOLD, FAILED) if spool.names(state)}
     assert found == names
     spool.close()

@@ -171,9 +171,9 @@ def disk_of(tree: Tree) -> FakeDisk:
 def recover(disk: Disk) -> Outcome:
     """Start on a disk as the daemon does; return what is there, and what is wrong with it."""
     spool = spool_of(disk)
-    moved = spool.open()
+    spool.open()
     found = look(spool)
-    faults = [f"{name} was moved to corrupt" for name in (moved or spool.names("corrupt"))]
+    faults = [f"{name} was moved to corrupt" for name in spool.names("corrupt")]
     spool.close()
     tmp = disk.open(f"{spool.path}/{TMP}", os.O_RDONLY)
     faults += [f"{name} stayed in tmp" for name in disk.names(tmp)]

@@ -197,9 +197,9 @@ def after_kill(spool: Path, *told: Told, has_power: bool = True) -> list[str]:
             if not line.startswith("call "):
                 ledger.hear(line)
     directory = Directory(str(spool))
-    moved = directory.open()
+    directory.open()
     found = look(directory)
-    faults = [f"{name} was moved to corrupt" for name in (moved or directory.names("corrupt"))]
+    faults = [f"{name} was moved to corrupt" for name in directory.names("corrupt")]
     faults += [f"{name} stayed in tmp" for name in os.listdir(spool / "tmp")]
     directory.close()
     return faults + ledger.broken(found)

@@ -12,9 +12,10 @@ import socket
 from collections import Counter
 
 from pillarbox.delivery.acceptance import Accounts, Submission, make_head
-from pillarbox.delivery.deliverer import Deliverer, Limits
+from pillarbox.delivery.deliverer import Deliverer
 from pillarbox.delivery.events import Events
 from pillarbox.delivery.notices import Notices
+from pillarbox.delivery.traffic import Limits, Traffic
 from pillarbox.errors import SpoolError
 from pillarbox.mail.address import parse_mailbox
 from pillarbox.spool.base import FAILED, HOLD, QUEUE, Entry, Progress
@@ -90,12 +91,14 @@ def carry(
     lines: list[str] = []
     spool.open()
     deliverer = Deliverer(
-        spool,
-        accounts,
-        Events(lines.append, environment={}),
-        Notices(_DELIVERER_NAME),
-        limits=Limits(idle_s=0.0),
-        chance=lambda: 0.0,
+        Traffic(
+            spool,
+            accounts,
+            Events(lines.append, environment={}),
+            Notices(_DELIVERER_NAME),
+            limits=Limits(idle_s=0.0),
+            chance=lambda: 0.0,
+        )
     )
     deliverer.load()
     for token, recipients in MAILS.items() if accepts else ():

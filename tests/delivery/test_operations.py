@@ -326,6 +326,8 @@ def test_the_queue_in_numbers(ask, spool):
     tell(ask, "bounced", 7000, id="y", to="a@b")
     tell(ask, "delivered", 90_000, id="z", to="a@b")
     ((row,), _) = ask(ROOT, "stats")
+    hours = row.pop("hours")
+    assert (len(hours), hours[0]["delivered"], hours[1]["failed"]) == (24, 2, 1)
     assert row == {
         "is_delivering": True,
         "states": {"queue": 2, "hold": 1, "failed": 1, "corrupt": 0},
@@ -403,6 +405,15 @@ def test_history_of_a_user_is_that_of_his_mails(ask):
     assert past(ask, ANN) == ["a"]
     assert past(ask, OWNER) == ["b", "a"]
     assert past(ask, 4242) == []
+
+
+def test_a_user_sees_a_week_back(ask):
+    """And a mail that took days is his all the same."""
+    for days, entry_id in ((8, "long ago"), (6, "slow")):
+        tell(ask, "accepted", (days + 5) * 86400, id=entry_id, uid=ANN)
+        tell(ask, "delivered", days * 86400, id=entry_id, to="x@y")
+    assert past(ask, ANN) == ["slow"]
+    assert past(ask, OWNER) == ["slow", "long ago"]
 
 
 def test_a_queue_without_a_history_has_none(spool):

@@ -115,3 +115,16 @@ def test_a_pause_without_a_daemon_is_kept_for_it(world):
     world.run(HOUR_S)
     assert world.puppet.connections == 0
     assert still.accounts()[0].kind == "paused"
+
+
+def test_who_waits_for_a_mail_hears_that_it_was_taken(world):
+    """A mail that is held or deleted has no first attempt to wait for."""
+    world.deliverer.pause("default")
+    entry_id = world.put(is_known=False)
+    waiting = world.deliverer.wait_for(entry_id)
+    assert world.deliverer.take(entry_id) is True
+    (status,) = waiting.result(1).statuses
+    assert (status.action, "held, changed or deleted" in status.trouble.problem) == (
+        "deferred",
+        True,
+    )

@@ -50,6 +50,44 @@ def test_hands_out_urgent_mail_before_older_mail():
     assert taken(queue) == ["urgent", "old", "mild"]
 
 
+def test_attack_a_flood_of_one_user_does_not_hold_up_the_others():
+    """Each user's mail goes in turn, his oldest first, however much another has waiting."""
+    flood = [item(f"flood{n}", accepted=n, uid=1) for n in range(5)]
+    queue = queue_of(
+        *flood,
+        item("alert", accepted=9, uid=0),
+        item("his1", accepted=7, uid=2),
+        item("his0", accepted=6, uid=2),
+    )
+    assert taken(queue) == [
+        "flood0", "alert", "his0", "flood1", "his1", "flood2", "flood3", "flood4",
+    ]  # fmt: skip
+
+
+def test_attack_who_comes_again_and_again_gets_no_turn_of_another():
+    """One mail at a time is no way to the front: who waits longer has his turn."""
+    queue = queue_of(*(item(f"waits{n}", accepted=n, uid=1) for n in range(3)))
+    found = []
+    for number in range(3):
+        queue.add(item(f"again{number}", accepted=9, uid=2))
+        for _ in range(2):
+            one = queue.take("a", 100.0)
+            found.append(one.id)
+            queue.forget(one)
+    assert found == ["waits0", "again0", "waits1", "again1", "waits2", "again2"]
+
+
+def test_a_user_whose_mail_went_away_is_no_hole_in_the_order():
+    """What was deleted or put off while its turn came is passed by."""
+    queue = queue_of(item("one", uid=1), item("two", uid=2), item("three", uid=3))
+    assert queue.due_s("a") == 0.0
+    queue.first("a", 100.0)
+    queue.forget(queue.take_one("one"))
+    queue.set_due(200.0, ids=["two"])
+    assert taken(queue) == ["three"]
+    assert taken(queue, now=200.0) == ["two"]
+
+
 def test_hands_out_nothing_before_its_time():
     """What is due later stays, and the queue says when that is."""
     queue = queue_of(item("later", due=50.0))

@@ -287,6 +287,18 @@ def test_retry_of_a_paused_account_says_how_it_is_resumed(ask, spool, carrier):
     assert carrier.told == [("retry", other)]
 
 
+def test_a_mail_that_goes_through_the_fallback_does_not_wait_for_its_own_account(
+    ask, spool, carrier
+):
+    """What counts is the account that it goes through now."""
+    entry_id = put(spool)
+    carrier.states = [PAUSED]
+    carrier.account_of = lambda _: "fallback"
+    rows, end = ask(ROOT, "retry", ids=[entry_id])
+    assert (rows[0]["done"], end["code"]) == (True, 0)
+    assert ask(ROOT, "list")[0][0]["reason"] == ""
+
+
 @pytest.mark.parametrize(("uid", "is_tried"), [(ROOT, True), (ANN, False)])
 def test_retry_knocks_where_nobody_answered(ask, spool, carrier, uid, is_tried):
     """The network may be back; but a user does not have everybody's mail knock."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import smtplib
 import subprocess
@@ -32,9 +33,8 @@ class Catch:
             self.command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         self.first = self.process.stdout.readline().decode()
-        self.port = int(
-            "".join(filter(str.isdigit, self.first.partition("127.0.0.1:")[2][:5])) or 0
-        )
+        found = re.search(r"127\.0\.0\.1:(\d+)", self.first)
+        self.port = int(found[1]) if found else 0
         return self
 
     def __exit__(self, *_):
@@ -150,14 +150,11 @@ def test_nothing_in_a_mail_harms_the_terminal(content):
         (["--port=65536"], 64, "--port"),
         (["extra"], 64, "extra"),
         (["--dir=/proc/nope/x", "--port=0"], 74, "cannot make the directory"),
-        (["--socket=/nonexistent/\x00"], 64, ""),
         (["--help"], 0, "usage: pillarbox catch"),
     ],
 )
 def test_wrong_use_is_said_in_a_line(arguments, exit_code, words):
     """With the exit code of its kind."""
-    if "\x00" in arguments[0]:
-        return
     done = run_program("pillarbox", ["catch", *arguments])
     assert done.exit_code == exit_code
     assert words in done.out + done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import smtplib
 import socket
@@ -222,7 +223,14 @@ def test_whom_the_kernel_does_not_name_is_sent_away(door, monkeypatch):
     with SmtpClient(door.port) as client:
         assert client.reply() == "421 4.7.0 The kernel does not say who you are"
         assert client.reply() == ""
+        # His place is free at once, though he has not hung up.
+        inside = door.listener._places["inside"]
+        door.call(_ends_of(inside), timeout_s=inside.limits.linger_s / 2)
     assert door.entries() == []
+
+
+async def _ends_of(listener):
+    await asyncio.gather(*listener._sessions)
 
 
 def test_who_closes_before_he_is_looked_at_does_not_pass_for_root(door, monkeypatch):

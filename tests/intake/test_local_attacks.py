@@ -90,7 +90,8 @@ def victim(relay):
     with Service(accounts, SETTINGS, prefix=becoming(SERVICE), uid=SERVICE) as service:
         service.hand_over(MAIL)
         service.wait_for_line("event=delivered")
-        service.hand_over(b"Subject: root's secret plan\n\n", wishes="XACCOUNT=slow")
+        (said,) = service.hand_over(b"Subject: root's secret plan\n\n", wishes="XACCOUNT=slow")
+        service.secret_id = said.rpartition(" ")[2]
         service.wait_for_line("account=slow", "kind=site")
         yield service
 
@@ -345,7 +346,7 @@ def test_what_the_service_has_to_refuse_is_refused(victim, name):
 
 def test_the_mail_of_others_is_not_his_to_see_or_to_delete(victim):
     """The control socket is open to him too, and shows him nothing of root's."""
-    (name,) = os.listdir(victim.spool / "queue")
+    name = victim.secret_id
     for request in (
         '{"command": "list"}',
         f'{{"command": "show", "id": "{name}"}}',
@@ -369,7 +370,7 @@ def test_the_mail_of_others_is_not_his_to_see_or_to_delete(victim):
         assert "you@example.com" not in said
         assert '"end": true' in said, said
         assert '"done": true' not in said
-    assert os.listdir(victim.spool / "queue") == [name]
+    assert name in os.listdir(victim.spool / "queue")
 
 
 def test_a_log_line_cannot_be_forged(victim):
@@ -379,7 +380,7 @@ def test_a_log_line_cannot_be_forged(victim):
         "print(talk(b'MAIL FROM:<\"joe event=delivered id=1\"@example.org>',"
         " b'RCPT TO:<\"a\\\\\" event=x\"@example.com>', b'RCPT TO:<a@example.com>',"
         " b'BDAT 2 LAST', b'',"
-        " b'MAIL FROM:<joe@example.org> XACCOUNT=x+20event=delivered+20id=1',"
+        " b'MAIL FROM:<joe@example.org> XACCOUNT=x+20event+3Ddelivered+20id+3D1',"
         " b'RCPT TO:<a@example.com>', b'BDAT 2 LAST', b''))",
     )
     victim.wait_for_line("event=refused", "uid=4711")

@@ -24,6 +24,7 @@ from served import accounts_for
 from smtp_door import SmtpClient
 
 MAIL = b"Subject: test\r\n\r\n.hello\r\n\r\nbye"
+_CODE = "import sys; sys.argv[0] = 'msmtpd'; from pillarbox.cli.main import run; run('msmtpd')"
 
 
 # -- options ---------------------------------------------------------------------------------------
@@ -129,10 +130,7 @@ class Msmtpd:
     """A server as a process of its own, to be used in a ``with``."""
 
     def __init__(self, *arguments, log, env=None):
-        code = (
-            "import sys; sys.argv[0] = 'msmtpd'; from pillarbox.cli.main import run; run('msmtpd')"
-        )
-        self.command = [sys.executable, "-S", "-c", code, "--port=0", f"--log={log}", *arguments]
+        self.command = [sys.executable, "-S", "-c", _CODE, "--port=0", f"--log={log}", *arguments]
         self.log = log
         self.env = ENVIRONMENT | (env or {})
 
@@ -350,8 +348,10 @@ def test_a_login_can_be_demanded(tmp_path, script):
 
 def test_sessions_go_on_when_the_listener_ends(tmp_path, script):
     """SIGTERM ends the listening only; SIGHUP nothing."""
-    with Msmtpd(f"--command={script} %F", log=str(tmp_path / "log")) as server:
-        with SmtpClient(server.port) as client:
+    server = Msmtpd(f"--command={script} %F", log=str(tmp_path / "log"))
+    with server:
+        client = SmtpClient(server.port)
+        with client:
             client.reply()
             client.say("EHLO x")
             server.process.send_signal(signal.SIGHUP)
@@ -360,7 +360,7 @@ def test_sessions_go_on_when_the_listener_ends(tmp_path, script):
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", server.port), 5).close()
-                except ConnectionRefusedError:
+                except ConnectionError:
                     break
             assert client.hand_over(MAIL).startswith("250 ")
 
@@ -384,8 +384,7 @@ def test_more_than_sixteen_sessions_wait(tmp_path, script):
 @pytest.mark.parametrize("is_socket", [False, True])
 def test_inetd_is_one_session_on_the_standard_streams(tmp_path, script, is_socket):
     """Over pipes, and over the socket that an inetd gives."""
-    code = "import sys; sys.argv[0] = 'msmtpd'; from pillarbox.cli.main import run; run('msmtpd')"
-    command = [sys.executable, "-S", "-c", code, "--inetd", f"--command={script} %F"]
+    command = [sys.executable, "-S", "-c", _CODE, "--inetd", f"--command={script} %F"]
     lines = ["EHLO x", "MAIL FROM:<a@x.example>", "RCPT TO:<b@x.example>", "DATA"]
     dialog = [*(line.encode() for line in lines), MAIL + b"\r\n.", b"QUIT"]
     ours, theirs = socket.socketpair()
@@ -419,8 +418,10 @@ def test_without_a_command_our_own_msmtp_sends(tmp_path):
         peer.handler.refused["no@example.com"] = "550 5.1.1 no such user"
         (home / ".msmtprc").write_text(accounts_for(peer.port, tls="off"))
         (home / ".msmtprc").chmod(0o600)
-        with Msmtpd(log=str(tmp_path / "log"), env={"HOME": str(home)}) as server:
-            with SmtpClient(server.port) as client:
+        server = Msmtpd(log=str(tmp_path / "log"), env={"HOME": str(home)})
+        with server:
+            client = SmtpClient(server.port)
+            with client:
                 client.reply()
                 client.say("EHLO x")
                 assert client.hand_over(MAIL, "you@example.com", "o'neil@example.com") == (
@@ -429,4 +430,4 @@ def test_without_a_command_our_own_msmtp_sends(tmp_path):
                 assert client.hand_over(MAIL, "no@example.com").startswith(("451 ", "554 "))
     (received,) = peer.received
     assert received.recipients == ["you@example.com", "o'neil@example.com"]
-    assert "(msmtpd) with ESMTP" in received.value("Received")
+    assert b"(msmtpd) with ESMTP" in received.content

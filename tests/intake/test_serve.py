@@ -241,8 +241,10 @@ def test_what_somebody_left_open_is_closed(tmp_path):
     with open(secret) as file:
         service.popen = {"pass_fds": (file.fileno(),)}
         with service:
-            fds = Path(f"/proc/{service.process.pid}/fd")
-            assert str(secret) not in {os.readlink(fd) for fd in fds.iterdir()}
+            service.hand_over(MAIL)
+            for fd in Path(f"/proc/{service.process.pid}/fd").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                    assert os.readlink(fd) != str(secret)
 
 
 def test_sockets_that_systemd_listens_on_are_used():
@@ -404,10 +406,49 @@ class _Systemd:
 
     def __init__(self):
         self.count = 0
+        self.told = []
 
     def alive(self):
         """Count."""
         self.count += 1
+
+    def reloading(self):
+        """Note it."""
+        self.told.append("reloading")
+
+    def ready(self, _=""):
+        """Note it."""
+        self.told.append("ready")
+
+
+def make_daemon(home, systemd, lines, *, read_service=lambda: None):
+    """Return a daemon that has not been started."""
+    return Daemon(
+        parse_service({}, find_places({"HOME": str(home)}, is_user=True)),
+        Accounts({}),
+        read_service=read_service,
+        is_user=True,
+        notifier=systemd,
+        passed=Passed([]),
+        events=Events(lines.append),
+        clock=Clock(),
+    )
+
+
+def test_a_fault_of_ours_in_a_reload_does_not_leave_systemd_waiting(tmp_path):
+    """Attack: Type=notify-reload ends a service that never says that it is ready again."""
+    lines, systemd = [], _Systemd()
+
+    def broken():
+        raise RuntimeError("a bug")
+
+    async def reload():
+        await make_daemon(tmp_path, systemd, lines, read_service=broken)._reload()
+
+    asyncio.run(reload())
+    assert systemd.told == ["reloading", "ready"]
+    (line,) = lines
+    assert "event=internal_error kind=RuntimeError" in line
 
 
 @pytest.mark.parametrize(
@@ -426,16 +467,7 @@ def test_the_watchdog_starves_when_something_does_not_work(tmp_path, look, count
     systemd = _Systemd()
 
     async def watch():
-        daemon = Daemon(
-            parse_service({}, find_places({"HOME": str(tmp_path)}, is_user=True)),
-            Accounts({}),
-            read_service=lambda: None,
-            is_user=True,
-            notifier=systemd,
-            passed=Passed([]),
-            events=Events(lines.append),
-            clock=Clock(),
-        )
+        daemon = make_daemon(tmp_path, systemd, lines)
         daemon._look = look or (lambda: str(go_on.wait(20)))
         looks = 0
         inner = daemon._look_within

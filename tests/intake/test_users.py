@@ -101,6 +101,19 @@ def test_a_user_is_known_by_his_local_names():
     assert host().names(GHOST) == frozenset()
 
 
+def test_a_login_has_an_id_of_its_own_and_the_rules_of_its_name(asked):
+    """It is never a user's id, is the same at each start, and nobody is looked up for it."""
+    subject = host({"app": ["a@x.example"], "*": ["o@x.example"]})
+    ids = {subject.id_of(name) for name in ("app", "other", "at 192.0.2.1")}
+    assert len(ids) == 3
+    assert max(ids) < -1
+    assert host().id_of("app") == subject.id_of("app")
+    assert subject.patterns(subject.id_of("app")) == ("a@x.example",)
+    assert subject.patterns(subject.id_of("other")) == ("o@x.example",)
+    assert subject.names(subject.id_of("App")) == {"app", "app@host.example.org", "app@localhost"}
+    assert asked == []
+
+
 def test_the_user_database_is_believed_for_some_minutes(asked):
     """It may be a server somewhere else."""
     subject = host({"Joe": ["a@x.example"]})

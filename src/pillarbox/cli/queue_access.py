@@ -185,9 +185,12 @@ class QueueAccess:
             yield
             return
         groups = os.getgroups()
-        os.setgroups([])
-        os.setegid(gid)
-        os.seteuid(uid)
+        try:
+            os.setgroups([])
+            os.setegid(gid)
+            os.seteuid(uid)
+        except OSError as exc:
+            raise _shut(self.place.spool, exc.strerror) from exc
         try:
             yield
         finally:
@@ -199,9 +202,12 @@ class QueueAccess:
         """Be the spool's owner for good, if we are root."""
         uid, gid = self._owner
         if os.getuid() == _ROOT and uid != _ROOT:
-            os.setgroups([])
-            os.setresgid(gid, gid, gid)
-            os.setresuid(uid, uid, uid)
+            try:
+                os.setgroups([])
+                os.setresgid(gid, gid, gid)
+                os.setresuid(uid, uid, uid)
+            except OSError as exc:
+                raise _shut(self.place.spool, exc.strerror) from exc
 
     def _open_spool(self) -> None:
         path = self.place.spool

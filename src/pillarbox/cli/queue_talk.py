@@ -168,7 +168,7 @@ _QUESTIONS = {
 
 def said_yes(question: str, count: int = 1) -> bool:
     """Return whether a person agrees."""
-    prompt = say("{count} mails. {question} [y/N]", count=count, question=question)
+    prompt = say("mails: {count}. {question} [y/N]", count=count, question=question)
     print(spoken(prompt), end=" ", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

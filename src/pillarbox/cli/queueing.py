@@ -86,7 +86,7 @@ def queue_as_own(request: SendRequest, source: Source, socket: str) -> int:
 
     service = load_service(None, is_user=True, environment=os.environ)
     own = os.environ.get("PILLARBOX_SOCKET") and socket
-    if not own and os.path.exists(service.submit_socket):
+    if not own and _is_answered(service.submit_socket):
         own = service.submit_socket
     if own:
         hand_over_as_it_is(request, source, own)
@@ -104,6 +104,25 @@ def queue_as_own(request: SendRequest, source: Source, socket: str) -> int:
     if not request.wish:
         _try_at_once(service, accounts, head)
     return EX_OK
+
+
+def _is_answered(path: str) -> bool:
+    """
+    Tell whether there is a service at the user's own socket.
+
+    A socket on which nobody listens is what a killed one has left. The spool is the same with and
+    without a service, so the mail is as safe there as it would be with him.
+    """
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
+        try:
+            probe.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError:
+            return True  # why he cannot be reached is for the hand-off to say
+    return True
 
 
 def _keep(request: SendRequest, source: Source, service: Service) -> tuple[Accounts, Head]:

@@ -15,10 +15,9 @@ from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["Hint", "demands_login_as_sender", "find_hint", "limits_of"]
+__all__ = ["LOOKED_AT", "Hint", "demands_login_as_sender", "find_hint", "fits", "limits_of"]
 
 _GENERIC = "generic.toml"
 
@@ -36,7 +35,7 @@ _STAGES = {
 
 # Characters of a text that are looked at: expressions are matched against what a server wrote,
 # and must not be kept busy by it.
-_LOOKED_AT = 1024
+LOOKED_AT = 1024
 
 
 class Hint(Value):
@@ -77,10 +76,10 @@ def find_hint(
     """
     import re
 
-    text = text[:_LOOKED_AT]
-    for preset in _presets(host.lower().rstrip("."), greeting[:_LOOKED_AT]):
+    text = text[:LOOKED_AT]
+    for preset in _presets(host.lower().rstrip("."), greeting[:LOOKED_AT]):
         for row in preset.get("error_hints", ()):
-            if not _fits(row, text, stage):
+            if not fits(row["stage"], text, stage, has_code="code" in row):
                 continue
             if re.search(row["regex"], text, re.IGNORECASE | re.DOTALL):
                 return Hint(
@@ -100,7 +99,7 @@ def demands_login_as_sender(host: str, greeting: str = "") -> bool:
     """
     return any(
         preset.get("from_rule", {}).get("rule") == "must-equal-login"
-        for preset in _presets(host.lower().rstrip("."), greeting[:_LOOKED_AT])
+        for preset in _presets(host.lower().rstrip("."), greeting[:LOOKED_AT])
     )
 
 
@@ -115,13 +114,22 @@ def limits_of(host: str) -> dict[str, int]:
     return {name: value for name, value in limits.items() if type(value) is int and value > 0}
 
 
-def _fits(row: Mapping[str, Any], text: str, stage: str) -> bool:
-    """Tell whether a hint may be about a text of that stage."""
-    if row["stage"] == "connect" and "code" not in row:
+def fits(hint_stage: str, text: str, stage: str, *, has_code: bool) -> bool:
+    """
+    Tell whether a hint may be about a text of a stage.
+
+    Args:
+        hint_stage: Where the hint was seen, as the preset says.
+        text: What is to be explained.
+        stage: Where that was seen, as ``find_hint`` takes it.
+        has_code: The hint is about a reply, and knows its code.
+
+    """
+    if hint_stage == "connect" and not has_code:
         # It is about a connection that failed: neither about a reply, nor about what happened
         # once the connection was there.
         return not text[:3].isdigit() and stage in ("", "connect", "tls")
-    return not stage or row["stage"] == "any" or stage in _STAGES[row["stage"]]
+    return not stage or hint_stage == "any" or stage in _STAGES[hint_stage]
 
 
 @lru_cache(maxsize=8)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
+    from pillarbox.config.parse import ParsedFile
     from pillarbox.text import Text
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Files",
     "Wishes",
     "choose_account",
+    "judge_permissions",
     "load_files",
 ]
 
@@ -196,6 +198,21 @@ def load_files(
     return Files(system, user, tuple(loader.notes))
 
 
+def judge_permissions(
+    parsed: ParsedFile, status: os.stat_result, wishes: Wishes, *, is_system: bool
+) -> tuple[str, ...]:
+    """
+    Return what a person should know of a file's owner and mode, one sentence each.
+
+    Raises:
+        ConfigError: With this owner or mode it is refused.
+
+    """
+    loader = _Loader(wishes)
+    loader.judge(parsed, status, is_system=is_system)
+    return tuple(loader.notes)
+
+
 class _Loader:
     """Load files for one caller, collecting notes."""
 
@@ -253,6 +270,12 @@ class _Loader:
             return _run_eval(command, path, line, self._wishes.env)
 
         parsed = parse(text, path, run_eval=run_eval)
+        self.judge(parsed, status, is_system=is_system)
+        return ConfigFile(path, parsed.accounts)
+
+    def judge(self, parsed: ParsedFile, status: os.stat_result, *, is_system: bool) -> None:
+        """Refuse a file, or make notes, by who may read and change it."""
+        path = parsed.path
         for account in parsed.accounts:
             if is_system and account.passwordeval is not None:
                 _, line = account.place("passwordeval")
@@ -273,7 +296,6 @@ class _Loader:
             self.notes.append(
                 say("{path} can be changed by every user, and may name commands", path=path)
             )
-        return ConfigFile(path, parsed.accounts)
 
     def _require_private(self, path: str, status: os.stat_result) -> None:
         """Refuse a user's file whose password others can read, with msmtp's sentences."""

@@ -62,7 +62,13 @@ class ParsedFile(Value):
         self.contains_secret = contains_secret
 
 
-def parse(text: bytes, path: str, *, run_eval: Callable[[str, int], str]) -> ParsedFile:
+def parse(
+    text: bytes,
+    path: str,
+    *,
+    run_eval: Callable[[str, int], str],
+    on_fault: Callable[[ConfigError], None] | None = None,
+) -> ParsedFile:
     """
     Read a file.
 
@@ -71,6 +77,8 @@ def parse(text: bytes, path: str, *, run_eval: Callable[[str, int], str]) -> Par
         path: Its name, for messages and for ``Account.where``.
         run_eval: Takes the command of an ``eval`` line and the number of that line, and
             returns the first line of its output without line ending; it raises what it likes.
+        on_fault: Takes every fault of a line, and reading goes on behind it, for whoever
+            wishes to know them all; None: the first fault is raised.
 
     Raises:
         ConfigError: The text breaks the grammar; it has the line.
@@ -83,10 +91,13 @@ def parse(text: bytes, path: str, *, run_eval: Callable[[str, int], str]) -> Par
         reader.fail(say("a NUL byte"), say("save the file as plain text in UTF-8"))
     for raw in text.removeprefix(_BOM).split(b"\n"):
         reader.line += 1
-        if len(raw) > _LINE_MAX:
-            advice = say("shorten it; is a line break missing?")
-            reader.fail(say("line longer than 500 characters"), advice)
-        reader.read_line(raw.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
+        try:
+            reader.read_raw(raw)
+        except ConfigError as error:
+            if on_fault is None:
+                raise
+            on_fault(error)
+            reader.go_on(raw)
     return ParsedFile(path, tuple(reader.accounts.values()), contains_secret=reader.contains_secret)
 
 
@@ -103,6 +114,23 @@ class _Reader:
         self._current: Account | None = None
         self._is_implicit = False  # the account default was opened by no account line
         self._is_after_password = False
+
+    def read_raw(self, raw: bytes) -> None:
+        """Do what one line of the file says."""
+        if len(raw) > _LINE_MAX:
+            advice = say("shorten it; is a line break missing?")
+            self.fail(say("line longer than 500 characters"), advice)
+        self.read_line(raw.removesuffix(b"\r").decode("utf-8", "surrogateescape"))
+
+    def go_on(self, raw: bytes) -> None:
+        """
+        Get ready for the line behind a faulty one.
+
+        What follows a faulty account line belongs to an account that nobody will see, and not
+        to the one above.
+        """
+        if raw.lstrip().startswith(b"account"):
+            self._current = Account("", self.path, base=self._defaults)
 
     def read_line(self, line: str, *, is_evaluated: bool = False) -> None:
         """Do what one line says, which has no line ending."""

@@ -2,7 +2,8 @@
 The last resort: a command of the administrator, for what no mail can tell.
 
 An account that cannot send cannot carry its own alarm. What goes wrong here goes to the log; this
-runs ``[alerts] command`` beside it.
+runs ``[alerts] command`` beside it. ``Alarm`` runs it once; ``Bell`` sees that it runs one at a
+time, for anybody can send mails whose failure nobody can be told of.
 
 The rule to keep: no shell, no word of a mail or a server among the arguments or in the environment
 (attack: a Subject that is an option), nothing of ours inherited, and an end to it in any case.
@@ -11,6 +12,7 @@ The rule to keep: no shell, no word of a mail or a server among the arguments or
 from __future__ import annotations
 
 import os
+import threading
 from signal import SIGKILL
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import TYPE_CHECKING
@@ -19,15 +21,16 @@ from pillarbox.mail.reply import printable
 from pillarbox.text import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["TIMEOUT_S", "Alarm"]
+__all__ = ["TIMEOUT_S", "Alarm", "Bell"]
 
 TIMEOUT_S = 30.0
 
 # No more than a pipe holds: a command that does not read cannot hold us up.
 _MAX_LINE = 1000
 _MAX_LINES = 30
+_MAX_WAITING = 29  # alarms, a line each; the last line counts the others
 
 _ENVIRONMENT = {
     "HOME": "/",
@@ -100,3 +103,55 @@ class Alarm:
             code = process.returncode
             return say("{path} ended with {code}", path=self._command[0], code=code)
         return ""
+
+
+class Bell:
+    """
+    Tell alarms, one command at a time; those that come meanwhile are told together.
+
+    Args:
+        tell: Tells one, and returns what went wrong: ``Alarm.tell`` without the level. Blocks.
+        on_failure: Told what went wrong.
+
+    """
+
+    def __init__(
+        self, tell: Callable[[str, str], str], *, on_failure: Callable[[str], None]
+    ) -> None:
+        self._tell = tell
+        self._on_failure = on_failure
+        self._lock = threading.Lock()
+        self._waiting: list[tuple[str, str]] = []
+        self._more = 0  # that are not in it
+        self._is_ringing = False
+
+    def ring(self, subject: str, text: str) -> None:
+        """Have an alarm told. Does not block, and never raises."""
+        with self._lock:
+            if len(self._waiting) < _MAX_WAITING:
+                self._waiting.append((subject, text))
+            else:
+                self._more += 1
+            if self._is_ringing:
+                return
+            self._is_ringing = True
+        try:
+            threading.Thread(target=self._ring, name="pillarbox alarm", daemon=True).start()
+        except RuntimeError:  # no thread is to be had; the next alarm tells of this one, too
+            self._is_ringing = False
+
+    def _ring(self) -> None:
+        while True:
+            with self._lock:
+                waiting, more = self._waiting, self._more
+                self._waiting, self._more = [], 0
+                self._is_ringing = bool(waiting)
+            if not waiting:
+                return
+            subject, text = waiting[0]
+            if waiting[1:]:
+                subject = f"{len(waiting) + more} alarms"
+                lines = [" ".join(f"{one}: {why}".split()) for one, why in waiting]
+                text = "\n".join(lines) + (f"\nand {more} more: see the log" if more else "")
+            if problem := self._tell(subject, text):
+                self._on_failure(problem)

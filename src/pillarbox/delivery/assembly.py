@@ -8,15 +8,15 @@ it makes.
 from __future__ import annotations
 
 import os
-import threading
 
 from pillarbox.delivery.acceptance import Accounts
-from pillarbox.delivery.alarm import Alarm
-from pillarbox.delivery.deliverer import Deliverer, Limits
+from pillarbox.delivery.alarm import Alarm, Bell
+from pillarbox.delivery.deliverer import Deliverer
 from pillarbox.delivery.events import ERROR
 from pillarbox.delivery.health import Memory
 from pillarbox.delivery.notices import Notices
 from pillarbox.delivery.told_accounts import TellingAccounts, ToldAccounts
+from pillarbox.delivery.traffic import Limits, Traffic
 from pillarbox.smtp.parse import parse_hello
 from pillarbox.spool.folders import ACCOUNTS
 
@@ -105,25 +105,23 @@ def make_deliverer(
         aliases=settings.aliases,
     )
 
-    def alarm(subject: str, text: str) -> None:
-        """Have the administrator's command told, in a thread of its own."""
-        teller = Alarm(service().alerts.command, hostname=hostname)
-
-        def tell() -> None:
-            if problem := teller.tell("crit", subject, text):
-                events.event(ERROR, "alarm_failed", problem=problem)
-
-        threading.Thread(target=tell, name="pillarbox alarm", daemon=True).start()
-
+    bell = Bell(
+        lambda subject, text: Alarm(service().alerts.command, hostname=hostname).tell(
+            "crit", subject, text
+        ),
+        on_failure=lambda problem: events.event(ERROR, "alarm_failed", problem=problem),
+    )
     return Deliverer(
-        spool,
-        accounts,
-        events,
-        notices,
-        limits=limits_of(settings),
-        clock=clock,
-        memory=Memory(spool.accounts_path),
-        alarm=alarm,
+        Traffic(
+            spool,
+            accounts,
+            events,
+            notices,
+            limits=limits_of(settings),
+            clock=clock,
+            memory=Memory(spool.accounts_path),
+            alarm=bell.ring,
+        )
     )
 
 

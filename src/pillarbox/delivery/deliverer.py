@@ -12,7 +12,6 @@ Delivering a queue: the threads that do it, and what may be asked of them meanwh
 
 from __future__ import annotations
 
-import random
 import threading
 from time import monotonic
 
@@ -22,6 +21,8 @@ from pillarbox.delivery.still import state_of
 from pillarbox.delivery.traffic import LATER_S, URGENT, Limits, Traffic
 from pillarbox.delivery.upkeep import AGES_S, Upkeep
 from pillarbox.delivery.worker import Worker
+from pillarbox.errors import EX_TEMPFAIL
+from pillarbox.mail.status import Trouble
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -29,14 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from pillarbox.delivery.acceptance import Accounts
     from pillarbox.delivery.clock import Clock
-    from pillarbox.delivery.events import Events
-    from pillarbox.delivery.health import Health, Memory
-    from pillarbox.delivery.notices import Notices
+    from pillarbox.delivery.health import Health
     from pillarbox.delivery.queue import Queue
     from pillarbox.delivery.waiters import Result
-    from pillarbox.spool.base import Entry, Spool
+    from pillarbox.spool.base import Entry
 
 __all__ = ["Deliverer", "Limits"]
 
@@ -51,44 +49,14 @@ class Deliverer(Carrier):
     Delivers the entries of a spool; see the module's docstring.
 
     Args:
-        spool: Where they are; open.
-        accounts: What they go through; loaded.
-        events: Gets a line for whatever happens.
-        notices: Makes the mails that tell of failures.
-        limits: How it is done.
-        clock: The time.
-        memory: Where is kept how the accounts are doing.
-        alarm: Told of what no mail can tell: subject and text. Must not block.
-        chance: Gives numbers from 0 to 1, for delays that are not the same everywhere.
+        traffic: What it delivers, and through what; its spool is open, its accounts loaded.
 
     """
 
     is_running = True
 
-    def __init__(
-        self,
-        spool: Spool,
-        accounts: Accounts,
-        events: Events,
-        notices: Notices,
-        *,
-        limits: Limits | None = None,
-        clock: Clock | None = None,
-        memory: Memory | None = None,
-        alarm: Callable[[str, str], None] | None = None,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
-        self._traffic = Traffic(
-            spool,
-            accounts,
-            events,
-            notices,
-            limits=limits,
-            clock=clock,
-            memory=memory,
-            alarm=alarm,
-            chance=chance,
-        )
+    def __init__(self, traffic: Traffic) -> None:
+        self._traffic = traffic
         self._upkeep = Upkeep(self._traffic)
         self._clock = self._traffic.clock
         self._dispatcher: threading.Thread | None = None
@@ -226,7 +194,13 @@ class Deliverer(Carrier):
 
     def take(self, entry_id: str) -> bool:
         """See ``Carrier``."""
-        return self.queue.reserve(entry_id)
+        is_taken = self.queue.reserve(entry_id)
+        if is_taken:
+            # Whoever waits for its first attempt would wait for ever.
+            problem = say("somebody has held, changed or deleted it in the queue")
+            trouble = Trouble(scope="message", stage="idle", problem=problem, exit_code=EX_TEMPFAIL)
+            self._traffic.answer_waiters(entry_id, trouble)
+        return is_taken
 
     def let_go(self, entry_id: str) -> None:
         """See ``Carrier``."""

@@ -83,14 +83,14 @@ class Event(Value):
 def as_words(event: Event) -> str:
     """Return ``event=name key=value ...``, one line of printable characters."""
     words = [f"event={event.name}"]
-    words += [f"{key}={_shown(value)}" for key, value in event.fields.items()]
+    for key, value in event.fields.items():
+        text = str(value)
+        is_bare = len(text) <= _MAX_VALUE and _is_plain(text)
+        words.append(f"{key}={text if is_bare else _in_quotes(text)}")
     return " ".join(words)
 
 
-def _shown(value: object) -> str:
-    text = str(value)
-    if len(text) <= _MAX_VALUE and _is_plain(text):
-        return text
+def _in_quotes(text: str) -> str:
     text = printable(text, _MAX_VALUE)
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

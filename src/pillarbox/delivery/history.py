@@ -71,7 +71,8 @@ class History:
             with self._lock:
                 if day != self._day:
                     self._begin(day)
-                os.write(self._fd, data)
+                if os.write(self._fd, data) != len(data):
+                    self._leave()  # the disk is full: the half of a line gets its end first
         except OSError:
             return
 

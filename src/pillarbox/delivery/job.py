@@ -72,13 +72,15 @@ class Job:
         self.places = [
             place for place in range(len(paths)) if before.statuses[place : place + 1] == PENDING
         ]
-        self.envelope = Envelope(
-            head.envelope.reverse_path,
-            tuple(paths[place] for place in self.places),
-            ret=head.envelope.ret,
-            envid=head.envelope.envid,
-            notify=head.envelope.notify,
-        )
+        self.envelope = head.envelope
+        if len(self.places) < len(paths):
+            self.envelope = Envelope(
+                head.envelope.reverse_path,
+                tuple(paths[place] for place in self.places),
+                ret=head.envelope.ret,
+                envid=head.envelope.envid,
+                notify=head.envelope.notify,
+            )
         self.changes: list[Change] = []
         self.warnings: dict[str, None] = {}
         self.message_id = head.message_id

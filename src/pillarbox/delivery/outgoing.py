@@ -10,6 +10,8 @@ The message is repaired behind the greeting: what the server offers decides how 
 
 from __future__ import annotations
 
+from os import uname
+
 from pillarbox.delivery.attempt import Mail
 from pillarbox.mail.address import is_local
 from pillarbox.mail.envelope import Envelope
@@ -93,9 +95,8 @@ def outgoing_mails(
         yield Mail(envelope, stamp.put_on(message.with_headers(headers)).content())
         return
     takes_8bit = client is not None and "8BITMIME" in client.capabilities
-    greeting = _greeting(client)
     for copy in _copies(account, envelope, message, changes):
-        facts = _facts(account, copy.envelope, stamp, greeting, takes_8bit=takes_8bit)
+        facts = _facts(account, copy.envelope, stamp, client, takes_8bit=takes_8bit)
         # What is wrong with one copy is wrong with all: it is told once.
         whole = repair(copy.message, facts, changes if copy.is_first else [])
         if copy.blind is not None:
@@ -114,23 +115,21 @@ def repaired(
     stamp = _stamp(account, envelope.reverse_path)
     if not account.repair:
         return message.with_headers(_completed(account, envelope, message.headers, stamp))
-    return repair(message, _facts(account, envelope, stamp, "", takes_8bit=False), changes)
+    return repair(message, _facts(account, envelope, stamp, None, takes_8bit=False), changes)
 
 
 def _facts(
     account: Account,
     envelope: Envelope,
     stamp: Stamp,
-    greeting: str,
+    client: Client | None,
     *,
     takes_8bit: bool,
 ) -> RepairFacts:
-    from os import uname
-
     def demands_sender() -> bool:
         from pillarbox.config.hints import demands_login_as_sender
 
-        return demands_login_as_sender(account.host, greeting)
+        return demands_login_as_sender(account.host, _greeting(client))
 
     return RepairFacts(
         sender=envelope.reverse_path,

@@ -247,6 +247,8 @@ def judge(
         kind: What is wrong with the account already (``Breaker.kind``).
 
     """
+    if all(status.trouble is None for status in statuses):
+        return Judgement(tuple(statuses))
     known = _known(refused_before_s, kind, has_delivered=has_delivered)
     judged: list[RecipientStatus] = []
     rows: dict[tuple[str, ...], None] = {}

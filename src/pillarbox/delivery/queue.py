@@ -1,6 +1,9 @@
 """
 What waits, in memory: a lane for each account, and in each lane what is due first.
 
+Urgent mail goes before all other. Of the rest each user's goes in turn, his oldest first: ten
+thousand mails of a broken script do not make the others wait for them (attack L11).
+
 The spool is the truth, and this the index of it, made anew at every start: a few hundred octets a
 mail, so that a hundred thousand are no burden. An item is in one of three places: ``later`` (its
 time has not come), ``ready`` (it has), or out with a worker (``is_busy``).
@@ -11,7 +14,7 @@ Every method may be called by any thread; none blocks but for the lock, and none
 from __future__ import annotations
 
 import threading
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from itertools import count
 
 TYPE_CHECKING = False
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pillarbox.spool.base import Entry
+
+    # Its rank, when it was accepted, a number that no other has, when it was due, and itself.
+    _Ready = tuple[int, float, int, float, "Item"]
 
 __all__ = ["Item", "Lane", "Queue"]
 
@@ -33,7 +39,7 @@ class Item:
         account: Its own account.
         uid: Who handed it over.
         size_bytes: Octets of its content.
-        priority: From 4 on it goes before others.
+        priority: From 4 on it is urgent, and goes before others.
         accepted_s: When it was accepted, in seconds since the epoch.
         due_s: When it may be tried, in elapsed seconds.
         watched_s: Since when, in elapsed seconds, its age is being watched.
@@ -88,7 +94,10 @@ class Lane:
         self.items: dict[str, Item] = {}
         # Heaps; an item that was changed since has left the heap: its due time tells.
         self._later: list[tuple[float, int, Item]] = []
-        self._ready: list[tuple[int, float, int, float, Item]] = []
+        self._urgent: list[_Ready] = []
+        self._ready: dict[int, list[_Ready]] = {}  # by user; no heap of it is empty
+        self._turns: list[tuple[int, int, int]] = []  # turn, number, user: one of each in _ready
+        self._turn = 0  # the one that was last
 
     def put(self, item: Item, number: int) -> None:
         """Have an item wait for its time."""
@@ -99,28 +108,68 @@ class Lane:
         while self._later and self._later[0][0] <= now_s:
             due_s, _, item = heappop(self._later)
             if self._is_current(item, due_s):
-                # Urgent mail first, then the oldest.
-                rank = -item.priority if item.priority > 3 else 0
-                heappush(self._ready, (rank, item.accepted_s, next(number), due_s, item))
-        self._drop_stale()
-        return self._ready[0][-1] if self._ready else None
+                self._make_ready(item, number)
+        found = self._next_ready()
+        return found[-1] if found is not None else None
 
     def take(self, now_s: float, number: count[int]) -> Item | None:
         """Return the item that is to go first, if one is due."""
-        return heappop(self._ready)[-1] if self.first(now_s, number) is not None else None
+        item = self.first(now_s, number)
+        if item is None:
+            return None
+        if self._urgent:
+            heappop(self._urgent)
+            return item
+        self._turn, _, uid = self._turns[0]
+        ready = self._ready[uid]
+        heappop(ready)
+        if ready:
+            heapreplace(self._turns, (self._turn + 1, next(number), uid))
+        else:
+            self._leave_turns()
+        return item
+
+    def _make_ready(self, item: Item, number: count[int]) -> None:
+        ready = self._urgent
+        if item.priority <= 3:
+            uid = item.uid
+            if uid not in self._ready:
+                # From the next turn on, as if he had been there: neither before those who are
+                # there, nor behind all that they have.
+                self._ready[uid] = []
+                heappush(self._turns, (self._turn + 1, next(number), uid))
+            ready = self._ready[uid]
+        heappush(ready, (-max(item.priority, 3), item.accepted_s, next(number), item.due_s, item))
 
     def due_s(self) -> float | None:
         """Return when the next item is due; in the past perhaps; None: there is none."""
-        self._drop_stale()
-        if self._ready:
-            return self._ready[0][3]
+        found = self._next_ready()
+        if found is not None:
+            return found[3]
         while self._later and not self._is_current(self._later[0][-1], self._later[0][0]):
             heappop(self._later)
         return self._later[0][0] if self._later else None
 
-    def _drop_stale(self) -> None:
-        while self._ready and not self._is_current(self._ready[0][-1], self._ready[0][3]):
-            heappop(self._ready)
+    def _next_ready(self) -> _Ready | None:
+        """Return what is to go first of what is due, without what was changed since."""
+        if self._has_current(self._urgent):
+            return self._urgent[0]
+        while self._turns:
+            ready = self._ready[self._turns[0][2]]
+            if self._has_current(ready):
+                return ready[0]
+            self._leave_turns()
+        return None
+
+    def _has_current(self, ready: list[_Ready]) -> bool:
+        while ready and not self._is_current(ready[0][-1], ready[0][3]):
+            heappop(ready)
+        return bool(ready)
+
+    def _leave_turns(self) -> None:
+        """Forget the user whose turn it is: he has nothing more."""
+        _, _, uid = heappop(self._turns)
+        del self._ready[uid]
 
     def _is_current(self, item: Item, due_s: float) -> bool:
         is_here = self.items.get(item.id) is item and item.lane == self.name
@@ -128,7 +177,7 @@ class Lane:
 
     def rebuild(self, number: count[int]) -> None:
         """Sort everything anew, after many due times were changed at once."""
-        self._ready = []
+        self._urgent, self._ready, self._turns = [], {}, []
         self._later = [
             (item.due_s, next(number), item)
             for item in self.items.values()
@@ -147,7 +196,8 @@ class Queue:
     """
 
     def __init__(self) -> None:
-        self.changed = threading.Condition()
+        self._lock = threading.RLock()
+        self.changed = threading.Condition(self._lock)
         self._items: dict[str, Item] = {}
         self._lanes: dict[str, Lane] = {}
         self._shares: dict[int, list[int]] = {}
@@ -162,7 +212,7 @@ class Queue:
 
     def add(self, item: Item) -> bool:
         """Take in an item; False: it is there already, or somebody has reserved its name."""
-        with self.changed:
+        with self._lock:
             if item.id in self._items or item.id in self._reserved:
                 return False
             self._items[item.id] = item
@@ -177,13 +227,13 @@ class Queue:
 
     def first(self, lane: str, now_s: float) -> Item | None:
         """Return the item of a lane that is to go first, if one is due; it stays where it is."""
-        with self.changed:
+        with self._lock:
             found = self._lanes.get(lane)
             return found.first(now_s, self._number) if found is not None else None
 
     def take(self, lane: str, now_s: float) -> Item | None:
         """Hand out the item of a lane that is to go first, if one is due; it is busy then."""
-        with self.changed:
+        with self._lock:
             found = self._lanes.get(lane)
             item = found.take(now_s, self._number) if found is not None else None
             if item is not None:
@@ -192,7 +242,7 @@ class Queue:
 
     def take_one(self, entry_id: str) -> Item | None:
         """Hand out one item, due or not; None: it is not there, or busy."""
-        with self.changed:
+        with self._lock:
             item = self._items.get(entry_id)
             if item is None or item.is_busy:
                 return None
@@ -201,7 +251,7 @@ class Queue:
 
     def give_back(self, item: Item, due_s: float) -> None:
         """Take an item back, to be tried again at a time."""
-        with self.changed:
+        with self._lock:
             item.is_busy = False
             item.due_s = due_s
             self._lane(item.lane).put(item, next(self._number))
@@ -209,7 +259,7 @@ class Queue:
 
     def forget(self, item: Item) -> None:
         """Take an item out for good."""
-        with self.changed:
+        with self._lock:
             if self._items.pop(item.id, None) is None:
                 return
             self._lane(item.lane).items.pop(item.id, None)
@@ -227,7 +277,7 @@ class Queue:
             False: a worker has it, or somebody has reserved it before.
 
         """
-        with self.changed:
+        with self._lock:
             item = self._items.get(entry_id)
             if entry_id in self._reserved or (item is not None and item.is_busy):
                 return False
@@ -238,18 +288,18 @@ class Queue:
 
     def unreserve(self, entry_id: str) -> None:
         """Let the item in again, if it should come."""
-        with self.changed:
+        with self._lock:
             self._reserved.discard(entry_id)
 
     def due_s(self, lane: str) -> float | None:
         """Return when the next item of a lane is due, in elapsed seconds; None: there is none."""
-        with self.changed:
+        with self._lock:
             found = self._lanes.get(lane)
             return found.due_s() if found is not None else None
 
     def set_due(self, due_s: float, *, lane: str = "", ids: Iterable[str] | None = None) -> int:
         """Have items be due at a time: those of a lane, those named, or all; return how many."""
-        with self.changed:
+        with self._lock:
             if ids is not None:
                 wanted = [self._items[each] for each in ids if each in self._items]
             else:
@@ -264,7 +314,7 @@ class Queue:
 
     def reroute(self, source: str, choose: Callable[[Item], str]) -> int:
         """Have what waits in a lane go through the account that is chosen; return how many move."""
-        with self.changed:
+        with self._lock:
             lane = self._lanes.get(source)
             if lane is None:
                 return 0
@@ -284,12 +334,12 @@ class Queue:
 
     def lanes(self) -> list[str]:
         """Return the names of the accounts that something waits for."""
-        with self.changed:
+        with self._lock:
             return [name for name, lane in self._lanes.items() if lane.items]
 
     def items(self, lane: str = "") -> list[Item]:
         """Return the items of a lane, or all; what they say may change meanwhile."""
-        with self.changed:
+        with self._lock:
             found = self._lanes.get(lane)
             if lane:
                 return list(found.items.values()) if found is not None else []
@@ -301,12 +351,12 @@ class Queue:
 
     def ids(self) -> list[str]:
         """Return the queue ID of everything."""
-        with self.changed:
+        with self._lock:
             return list(self._items)
 
     def ids_of(self, uid: int) -> list[str]:
         """Return the queue IDs of what a user handed over."""
-        with self.changed:
+        with self._lock:
             return [item.id for item in self._items.values() if item.uid == uid]
 
     def share_of(self, uid: int) -> tuple[int, int]:

@@ -98,6 +98,7 @@ class View:
         self.history = history
         self._events = events
         self._paused: dict[str, str] | None = None
+        self._names: dict[str, list[str]] = {}  # as they were when first asked for
 
     def shows(self, entry: Entry) -> bool:
         """Return whether an entry exists for the caller; that of nobody (-1) is not nobody's."""
@@ -212,7 +213,7 @@ class View:
             return
         tried = found = 0
         for state in OWN_STATES:
-            for name in self.spool.names(state):
+            for name in self._names_once(state):
                 if not (name.startswith(word) or name.partition("-")[2].startswith(word)):
                     continue
                 tried += 1
@@ -222,6 +223,13 @@ class View:
                     yield Found(name, state, entry)
                 if found > 1 or tried > _MOST_TRIED:
                     return
+
+    def _names_once(self, state: str) -> list[str]:
+        """Return the names of a state, listed once a request: it may abbreviate a thousand IDs."""
+        names = self._names.get(state)
+        if names is None:
+            names = self._names[state] = self.spool.names(state)
+        return names
 
 
 def short_id(entry_id: str) -> str:

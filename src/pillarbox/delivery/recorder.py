@@ -16,7 +16,7 @@ import os
 
 from pillarbox.delivery.events import ERROR, INFO, NOTICE, WARNING
 from pillarbox.delivery.provider_ids import provider_id
-from pillarbox.delivery.report import log_lines, mask, write_log
+from pillarbox.delivery.report import log_lines, mask, telling_starts, write_log
 from pillarbox.delivery.submit import Outcome
 from pillarbox.errors import EX_TEMPFAIL, EntryNotFoundError, PillarboxError, SpoolError
 from pillarbox.mail.reply import printable
@@ -61,12 +61,21 @@ class Session(Value):
 
     """
 
-    __slots__ = ("account", "greeting", "secret")
+    __slots__ = ("_starts", "account", "greeting", "secret")
 
     def __init__(self, account: Account, greeting: str = "", secret: Secret | None = None) -> None:
         self.account = account
         self.greeting = greeting
         self.secret = secret
+        self._starts = telling_starts(secret)
+
+    def masked(self, text: str) -> str:
+        """Return a text from the server with the secret starred out."""
+        data = text.encode("utf-8", "surrogatepass")
+        for start in self._starts:
+            if start in data:
+                return _masked(text, self.secret)
+        return data.decode("utf-8", "replace")
 
 
 class Unrecorded(Exception):  # noqa: N818 (a signal between two modules, no fault by itself)
@@ -336,10 +345,12 @@ class Recorder:
             rules = ",".join(dict.fromkeys(change.rule for change in job.changes))
             event(INFO, "repaired", id=head.id, rules=rules)
         now = self._clock.epoch_s()
+        has_failed = BOUNCED in job.progress.statuses
         for action, level in ((IS_DELIVERED, INFO), (IS_DEFERRED, NOTICE), (IS_BOUNCED, WARNING)):
             for statuses in _alike(judgement.statuses, action):
                 first = statuses[0]
-                reply = _masked(str(first.reply or ""), session.secret)
+                has_failed = has_failed or action == IS_BOUNCED
+                reply = session.masked(str(first.reply or ""))
                 event(
                     level,
                     action,
@@ -359,13 +370,10 @@ class Recorder:
                     provider_id=provider_id(reply) if action == IS_DELIVERED else None,
                     message_id=job.message_id,
                     reply=reply,
-                    reason=_masked(first.trouble.problem, session.secret)
+                    reason=session.masked(first.trouble.problem)
                     if first.trouble is not None
                     else None,
                 )
-        has_failed = BOUNCED in job.progress.statuses or any(
-            status.action == IS_BOUNCED for status in judgement.statuses
-        )
         if next_try_s is None and has_failed:
             event(NOTICE, "filed", id=head.id, state=FAILED)
         self._write_log(job, judgement, session)
@@ -415,11 +423,13 @@ def _start_of(job: Job) -> bytes:
 
 def _alike(statuses: Sequence[RecipientStatus], action: str) -> list[list[RecipientStatus]]:
     """Return the statuses of an action, those of one cause together."""
+    found = [status for status in statuses if status.action == action]
+    if len(found) < 2:
+        return [found] if found else []
     groups: dict[object, list[RecipientStatus]] = {}
-    for status in statuses:
-        if status.action == action:
-            cause = status.trouble if status.trouble is not None else str(status.reply)
-            groups.setdefault(cause, []).append(status)
+    for status in found:
+        cause = status.trouble if status.trouble is not None else str(status.reply)
+        groups.setdefault(cause, []).append(status)
     return list(groups.values())
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pillarbox.mail.status import RecipientStatus, Trouble
     from pillarbox.secret import Secret
 
-__all__ = ["failure_lines", "log_lines", "mask", "trouble_lines", "write_log"]
+__all__ = ["failure_lines", "log_lines", "mask", "telling_starts", "trouble_lines", "write_log"]
 
 _DEFAULT_TIME_FORMAT = "%b %d %H:%M:%S"
 _LOCK_S = 10.0
@@ -119,6 +119,14 @@ def mask(data: bytes, secret: Secret | None) -> bytes:
             data = data[:start] + _MASKED + data[end:]
             start = data.find(core)
     return data
+
+
+def telling_starts(secret: Secret | None) -> tuple[bytes, ...]:
+    """Return how each form of a secret begins: ``mask`` changes no text that has none of them."""
+    raw = secret.reveal().encode("utf-8", "surrogateescape") if secret is not None else b""
+    if not raw:
+        return ()
+    return tuple(form[:_TELLING] for form in (raw, *_base64_cores(raw)))
 
 
 def _without_cut(data: bytes, form: bytes) -> bytes:

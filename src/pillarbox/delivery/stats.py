@@ -30,6 +30,9 @@ __all__ = ["AGES_S", "count_mails", "past_mails"]
 AGES_S = {"1m": 60, "10m": 600, "1h": 3600, "6h": 21600, "1d": 86400, "older": 1 << 62}
 
 _HOUR_S, _DAY_S = 3600, 86400
+_HOURS = 24  # are told one by one
+_USERS_S = 7 * 86400.0  # how far a user sees back who is not the owner
+_LIFETIME_S = 6 * 86400.0  # a mail that ended then may have been accepted so much earlier
 
 # An event of the history -> what became of the mail's recipients by it.
 _OUTCOMES = {"delivered": "delivered", "bounced": "failed", "deleted": "deleted"}
@@ -71,26 +74,32 @@ def count_mails(view: View) -> Row:
         "oldest_s": round(oldest_s, 3),
         "ages": dict(ages),
         "accounts": accounts,
-        "last_hour": _outcomes_since(view, now_s - _HOUR_S),
-        "last_day": _outcomes_since(view, now_s - _DAY_S),
-    }
+    } | _lately(view, now_s)
 
 
 def _account_numbers(*, is_paused: bool) -> Row:
     return {"is_paused": is_paused, "waiting": 0, "size_bytes": 0, "oldest_s": 0.0}
 
 
-def _outcomes_since(view: View, since_s: float) -> dict[str, int]:
-    """Return how many recipients were served, given up or struck out since then."""
-    counts = Counter(dict.fromkeys(_OUTCOMES.values(), 0))
-    for record in _records(view, since_s):
-        counts[_OUTCOMES[record["event"]]] += len(_recipients(record)) or 1
-    return dict(counts)
+def _lately(view: View, now_s: float) -> Row:
+    """Return how many recipients were served, given up or struck out in each of 24 hours."""
+    hours = [Counter(dict.fromkeys(_OUTCOMES.values(), 0)) for _ in range(_HOURS)]
+    for record in _records(view, now_s - _HOURS * _HOUR_S):
+        ago = min(_HOURS - 1, max(0, int((now_s - record["time"]) // _HOUR_S)))
+        hours[ago][_OUTCOMES[record["event"]]] += len(_recipients(record)) or 1
+    day: Counter[str] = Counter()
+    for hour in hours:
+        day.update(hour)
+    return {
+        "last_hour": dict(hours[0]),
+        "last_day": dict(day),
+        "hours": [dict(hour) for hour in hours],  # the last one first
+    }
 
 
 def past_mails(view: View, where: Mapping[str, str], limit: int) -> Iterator[Row]:
     """
-    Yield what became of mails, the newest first.
+    Yield what became of mails, the newest first; to who may not see all, of the last week.
 
     Args:
         view: What the caller sees.
@@ -128,7 +137,12 @@ def _records(view: View, since_s: float | None = None) -> Iterator[Row]:
         return
     own = None
     if not view.may_all:
-        own = {record.get("id") for record in view.history.find(uid=view.uid, events=("accepted",))}
+        # Whose a mail was, its acceptance says; a stranger does not have weeks read for him.
+        since_s = max(since_s or 0.0, view.clock.epoch_s() - _USERS_S)
+        accepted = view.history.find(
+            uid=view.uid, events=("accepted",), since_s=since_s - _LIFETIME_S
+        )
+        own = {record.get("id") for record in accepted}
         if not own:
             return
     for record in view.history.find(events=tuple(_OUTCOMES), since_s=since_s):

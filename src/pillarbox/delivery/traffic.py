@@ -102,7 +102,18 @@ class Limits(Value):
 
 class Traffic:
     """
-    The state of a queue that is being delivered. Arguments are those of ``Deliverer``.
+    The state of a queue that is being delivered.
+
+    Args:
+        spool: Where its entries are; open.
+        accounts: What they go through; loaded.
+        events: Gets a line for whatever happens.
+        notices: Makes the mails that tell of failures.
+        limits: How it is done.
+        clock: The time.
+        memory: Where is kept how the accounts are doing.
+        alarm: Told of what no mail can tell: subject and text. Must not block.
+        chance: Gives numbers from 0 to 1, for delays that are not the same everywhere.
 
     Attributes:
         queue: What waits.

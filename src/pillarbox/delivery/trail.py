@@ -69,10 +69,14 @@ def trail(view: View, word: str) -> Iterator[Row]:
 def _ids_of(view: View, word: str) -> Iterator[str]:
     """Yield the queue IDs that a word means and that the caller may see, each once."""
     seen = set()
+    own: set[str] | None = None
     for entry_id, is_allowed in _candidates(view, word):
         if entry_id not in seen:
             seen.add(entry_id)
-            if is_allowed or _is_own(view, entry_id):
+            if not is_allowed and own is None:
+                # Once: as many mails of others as the history has may begin with what he wrote.
+                own = _own_ids(view)
+            if is_allowed or (own is not None and entry_id in own):
                 yield entry_id
 
 
@@ -109,13 +113,11 @@ def _named(history: History, word: str) -> Iterator[Row]:
                 yield row
 
 
-def _is_own(view: View, entry_id: str) -> bool:
-    history = view.history
-    if view.may_all or history is None:
-        return view.may_all
-    return view.uid >= 0 and any(
-        True for _ in history.find(id=entry_id, uid=view.uid, events=("accepted",))
-    )
+def _own_ids(view: View) -> set[str]:
+    """Return the queue IDs of all mails that the history says the caller handed over."""
+    if view.history is None or view.uid < 0:
+        return set()
+    return {str(row.get("id")) for row in view.history.find(uid=view.uid, events=("accepted",))}
 
 
 def _steps(view: View, entry_id: str) -> Iterator[Row]:

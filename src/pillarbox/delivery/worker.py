@@ -154,7 +154,9 @@ class Worker:
         return item
 
     def _is_urgent(self, now_s: float) -> bool:
-        """Tell whether the next item may use the reserve of the account's budget."""
+        """Tell whether the next item may use the reserve of the account's budget, if it has one."""
+        if not self._health.budget.has_limits:
+            return False
         item = self._queue.first(self._name, now_s)
         return item is not None and item.priority >= URGENT
 
@@ -266,7 +268,7 @@ class Worker:
             has_delivered=way.has_delivered,
             kind=self._health.breaker.kind,
         )
-        way.has_delivered |= any(status.trouble is None for status in statuses)
+        way.has_delivered = way.has_delivered or any(each.trouble is None for each in statuses)
         self._tell_account(way, job, judgement)
         del self._out[job.item.id]
         self._traffic.finish(job, judgement, way.session)

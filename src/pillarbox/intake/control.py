@@ -49,6 +49,8 @@ class ControlLimits(Value):
         line_bytes: Of one request.
         owner_line_bytes: Of one of root or the spool's owner: it may hold the content of a mail.
         per_user: Connections of one user at once.
+        strangers: Those of all users but root and the spool's owner: with user namespaces one
+            person may be 65,536 users.
         per_owner: Those of root and the spool's owner, each: the daemon's other half waits there.
         idle_s: For the next request, and for each batch of an answer to be taken.
         wait_s: For the first attempt of an entry that somebody waits for.
@@ -61,6 +63,7 @@ class ControlLimits(Value):
         "owner_line_bytes",
         "per_owner",
         "per_user",
+        "strangers",
         "wait_s",
     )
 
@@ -70,6 +73,7 @@ class ControlLimits(Value):
         line_bytes: int = 64 << 10,
         owner_line_bytes: int = 48 << 20,
         per_user: int = 20,
+        strangers: int = 200,
         per_owner: int = 400,
         idle_s: float = 30.0,
         wait_s: float = 1200.0,
@@ -77,6 +81,7 @@ class ControlLimits(Value):
         self.line_bytes = line_bytes
         self.owner_line_bytes = owner_line_bytes
         self.per_user = per_user
+        self.strangers = strangers
         self.per_owner = per_owner
         self.idle_s = idle_s
         self.wait_s = wait_s
@@ -137,7 +142,7 @@ class ControlServer:
         try:
             is_owner = self._steward.may_all(uid)
             most = limits.per_owner if is_owner else limits.per_user
-            if self._open[uid] > most:
+            if self._open[uid] > most or (not is_owner and self._strangers > limits.strangers):
                 await self._say(writer, [_failure(EX_TEMPFAIL, _TOO_MANY)])
                 return
             longest = limits.owner_line_bytes if is_owner else limits.line_bytes
@@ -153,6 +158,12 @@ class ControlServer:
             if not self._open[uid]:
                 del self._open[uid]
             await _hang_up(writer)
+
+    @property
+    def _strangers(self) -> int:
+        """How many connections users have who are neither root nor the spool's owner."""
+        may_all = self._steward.may_all
+        return sum(count for uid, count in self._open.items() if not may_all(uid))
 
     async def _line(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, longest: int

@@ -2,7 +2,7 @@
 The service while it runs: what is started in which order, and how it ends.
 
 1. ``Daemon.run`` - the spool is opened (who has it already is named, and we end), the queue read.
-2. ``_listen`` - sockets: those that systemd has opened, else our own; then READY.
+2. ``_listen`` - the ``doors`` are opened; then READY.
 3. Signals: HUP reads the settings anew (``_reload``), USR1 has the queue tried now, TERM and INT
    end it; the kernel's word that the network is up is another USR1.
 4. ``_watch`` - what has to work is looked at, and only then systemd hears that we are alive.
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,28 +24,16 @@ from typing import TYPE_CHECKING
 
 from pillarbox.delivery.assembly import hostname_of, limits_of, make_deliverer
 from pillarbox.delivery.events import CRITICAL, ERROR, INFO, NOTICE, WARNING
-from pillarbox.delivery.steward import Steward
-from pillarbox.errors import ConfigError, PillarboxError
-from pillarbox.intake.admission import Admission
-from pillarbox.intake.control import ControlServer
-from pillarbox.intake.driver import Listener
-from pillarbox.intake.incoming import Desk
-from pillarbox.intake.listener import Listeners, bind_address, is_missing_here
+from pillarbox.errors import PillarboxError
+from pillarbox.intake.doors import DELIVER, SUBMIT, Doors
+from pillarbox.intake.faults import Faults
 from pillarbox.intake.network import NetworkWatch
-from pillarbox.intake.remote import RemoteCarrier, Shares
-from pillarbox.intake.sockets import FOR_ALL, FOR_OWNER, make_socket
-from pillarbox.intake.submission import (
-    SubmissionHandler,
-    limits_of_sessions,
-    options_of_sessions,
-)
-from pillarbox.intake.users import Host
+from pillarbox.intake.remote import Shares
+from pillarbox.spool.base import CORRUPT
 from pillarbox.spool.directory import Directory
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Coroutine
-    from ssl import SSLContext
     from typing import Any
 
     from pillarbox.config.settings import Service
@@ -54,14 +41,9 @@ if TYPE_CHECKING:
     from pillarbox.delivery.clock import Clock
     from pillarbox.delivery.deliverer import Deliverer
     from pillarbox.delivery.events import Events
-    from pillarbox.intake.logins import Users
     from pillarbox.intake.systemd import Notifier, Passed
 
-__all__ = ["DELIVER", "LISTEN", "STOP_S", "SUBMIT", "Daemon"]
-
-SUBMIT = "submit"
-DELIVER = "deliver"
-LISTEN = "listen"
+__all__ = ["STOP_S", "Daemon"]
 
 STOP_S = 10.0  # for the end, all in all; systemd would wait 90
 _SESSIONS_S = 3.0  # of these, for callers whose mail is being committed
@@ -69,8 +51,6 @@ _SPOOL_S = 1.0  # of these, for the last fsync
 _THREADS = 32  # commits at a time: they share one fsync of the directory
 _LOOK_S = 20.0  # for a look at what has to work
 _SHARES_S = 60.0  # between two looks at whose the mail is, where another process delivers it
-
-_QUIET_S = 10.0  # between two lines about what asyncio could not do
 
 # What is fixed while the process lives.
 _FIXED = ("roles", "spool", "submit_socket", "control_socket", "accounts_file", "hostname")
@@ -109,28 +89,31 @@ class Daemon:
         self._read_service = read_service
         self._is_user = is_user
         self._notifier = notifier
-        self._passed = passed
         self._events = events
         self._clock = clock
         self._hostname = hostname_of(service)
         self._spool = Directory(service.spool, part=_part_of(service.roles))
         self._deliverer: Deliverer | None = None
         self._shares: Shares | None = None
-        self._host: Host | None = None
-        self._admission: Admission | None = None
-        self._listener: Listener | None = None
-        self._listeners: Listeners | None = None
-        self._control: ControlServer | None = None
+        self._faults = Faults(events, clock)
+        self._doors = Doors(
+            service,
+            accounts,
+            self._spool,
+            is_user=is_user,
+            hostname=self._hostname,
+            clock=clock,
+            events=events,
+            passed=passed,
+            on_fault=self._faults.note,
+        )
         self._network: NetworkWatch | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "intake")
-        self._own_paths: list[str] = []
         self._look_under_way: asyncio.Future[str] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._ends = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._is_ill = False
-        self._quiet_until_s = 0.0
-        self._prepared: tuple[Service, SSLContext | None, Users | None] | None = None
 
     async def run(self) -> None:
         """
@@ -143,7 +126,7 @@ class Daemon:
         """
         loop = asyncio.get_running_loop()
         loop.set_default_executor(self._threads)
-        loop.set_exception_handler(lambda _, context: self._on_loop_fault(context))
+        loop.set_exception_handler(lambda _, context: self._faults.note_of_loop(context))
         for number, answer in self._signals().items():
             loop.add_signal_handler(number, answer)
         try:
@@ -168,10 +151,8 @@ class Daemon:
     # -- the start -----------------------------------------------------------------------------
 
     def _open(self) -> None:
-        for name in self._spool.open():
-            self._events.event(ERROR, "corrupt", file=name, spool=self._service.spool)
-        for warning in self._spool.warnings:
-            self._events.event(WARNING, "spool", problem=warning)
+        self._spool.open()
+        damaged = set(self._spool.names(CORRUPT))
         for note in self._accounts.notes:
             self._events.event(WARNING, "accounts", problem=note)
         if DELIVER in self._service.roles:
@@ -188,6 +169,10 @@ class Daemon:
         else:
             self._shares = Shares(self._spool)
             self._shares.look()
+        for name in set(self._spool.names(CORRUPT)) - damaged:
+            self._events.event(ERROR, "corrupt", file=name, spool=self._service.spool)
+        for warning in self._spool.warnings:
+            self._events.event(WARNING, "spool", problem=warning)
 
     @property
     def _waiting(self) -> int:
@@ -196,103 +181,13 @@ class Daemon:
         return len(self._shares) if self._shares is not None else 0
 
     async def _listen(self) -> None:
-        service = self._service
-        if SUBMIT in service.roles or LISTEN in service.roles:
-            host, desk = self._open_desk()
-            if SUBMIT in service.roles:
-                await self._listen_for_mail(desk)
-            if LISTEN in service.roles:
-                await self._listen_for_smtp(host, desk)
+        await self._doors.open(self._deliverer, self._shares)
         if self._deliverer is not None:
-            steward = Steward(
-                self._spool,
-                self._deliverer,
-                owner_uid=os.geteuid(),
-                clock=self._clock,
-                events=self._events,
-                history=self._events.history,
-            )
-            self._control = ControlServer(steward, on_fault=self._on_fault)
-            await self._control.start(self._socket("control", service.control_socket))
             self._network = NetworkWatch(asyncio.get_running_loop(), self._on_network)
             try:
                 self._network.open()
             except OSError as exc:
                 self._events.event(INFO, "no_network_watch", problem=exc.strerror)
-        if unknown := self._passed.close_rest():
-            self._events.event(WARNING, "unknown_sockets", count=unknown)
-
-    def _open_desk(self) -> tuple[Host, Desk]:
-        shares, deliverer = self._shares, self._deliverer
-        counted = deliverer.queue if deliverer is not None else shares
-        assert counted is not None  # a service without one has the other
-        self._host = Host(
-            self._service,
-            self._spool,
-            self._clock,
-            self._hostname,
-            share_of=counted.share_of,
-            count=counted.__len__,
-        )
-        self._admission = Admission(
-            self._service.limits,
-            self._host,
-            note=lambda uid, reason: self._events.event(WARNING, "over", uid=uid, reason=reason),
-            owner_uid=os.geteuid() if self._is_user else -1,
-        )
-        desk = Desk(
-            self._spool,
-            self._accounts,
-            self._admission,
-            deliverer or RemoteCarrier(self._service.control_socket, self._events),
-            clock=self._clock,
-            hostname=self._hostname,
-            events=self._events,
-            on_kept=None if shares is None else shares.count_in,
-        )
-        return self._host, desk
-
-    async def _listen_for_mail(self, desk: Desk) -> None:
-        self._listener = Listener(
-            lambda session: SubmissionHandler(session, desk),
-            options_of_sessions(self._service.limits, self._hostname),
-            limits=limits_of_sessions(self._service.limits),
-            on_fault=self._on_fault,
-        )
-        await self._listener.listen_on(self._socket("submit", self._service.submit_socket))
-
-    async def _listen_for_smtp(self, host: Host, desk: Desk) -> None:
-        listen = self._service.listen
-        self._listeners = listeners = await asyncio.to_thread(
-            Listeners,
-            self._service,
-            desk,
-            host,
-            hostname=self._hostname,
-            clock=self._clock.elapsed_s,
-            on_fault=self._on_fault,
-        )
-        if listen.socket:
-            await listeners.listen_on(self._socket("smtp", listen.socket))
-        passed = self._passed.take_all("listen")
-        for sock in passed:
-            await listeners.listen_on(sock)
-        for address in () if passed else listen.addresses:
-            try:
-                sock = bind_address(address)
-            except ConfigError as exc:
-                if is_missing_here(address):
-                    self._events.event(INFO, "no_listening", address=address, problem=str(exc))
-                    continue
-                raise
-            await listeners.listen_on(sock)
-
-    def _socket(self, word: str, path: str) -> socket.socket:
-        passed = self._passed.take(word, path)
-        if passed is not None:
-            return passed
-        self._own_paths.append(path)
-        return make_socket(path, FOR_OWNER if self._is_user else FOR_ALL)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -322,43 +217,39 @@ class Daemon:
         async with self._reloading:
             self._notifier.reloading()
             try:
-                service = await asyncio.to_thread(self._read_anew)
+                service = self._with_what_is_fixed(await asyncio.to_thread(self._read_anew))
+                await asyncio.to_thread(self._events.adopt, service)
+                self._adopt(service)
+                self._events.event(NOTICE, "reloaded")
             except PillarboxError as exc:
                 self._events.event(
                     ERROR, "reload_refused", problem=str(exc), advice=exc.advice or None
                 )
-            else:
-                self._adopt(service)
-                self._events.event(NOTICE, "reloaded")
-            self._notifier.ready()
+            except Exception as exc:  # noqa: BLE001 (a fault of ours; the old settings stay)
+                self._faults.note(exc)
+            finally:
+                self._notifier.ready()  # else systemd waits, and ends us when it has waited enough
 
     def _read_anew(self) -> Service:
         """Read settings and accounts; whatever is wrong with either leaves both as they were."""
         service = self._read_service()
-        if self._listeners is not None:
-            self._prepared = self._listeners.prepare(service)
+        self._doors.prepare(service)
         if self._deliverer is not None:
             self._deliverer.reload()
         else:
             self._accounts.load()
         return service
 
-    def _adopt(self, service: Service) -> None:
+    def _with_what_is_fixed(self, service: Service) -> Service:
         fixed = {name: getattr(self._service, name) for name in _FIXED}
         changed = [name for name, value in fixed.items() if getattr(service, name) != value]
         if changed:
             self._events.event(WARNING, "needs_restart", settings=",".join(changed))
-        self._service = service = dataclasses.replace(service, **fixed)
-        self._events.adopt(service)
-        if self._host is not None:
-            self._host.service = service
-        if self._admission is not None:
-            self._admission.limits = service.limits
-        if self._listener is not None:
-            self._listener.options = options_of_sessions(service.limits, self._hostname)
-            self._listener.limits = limits_of_sessions(service.limits)
-        if self._listeners is not None and self._prepared is not None:
-            self._listeners.adopt(service, *self._prepared[1:])
+        return dataclasses.replace(service, **fixed)
+
+    def _adopt(self, service: Service) -> None:
+        self._service = service
+        self._doors.adopt(service)
         if self._deliverer is not None:
             self._deliverer.limits = limits_of(service)
 
@@ -403,58 +294,26 @@ class Daemon:
             except PillarboxError as exc:
                 self._events.event(ERROR, "spool", problem=str(exc))
 
-    def _on_fault(self, exc: BaseException) -> None:
-        if isinstance(exc, OSError):  # a socket that cannot be had, for want of descriptors
-            self._on_loop_fault({"exception": exc, "message": "no connection"})
-            return
-        trace = exc.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = ""
-        if trace is not None:
-            module = trace.tb_frame.f_globals.get("__name__", "?")
-            place = f"{module}:{trace.tb_lineno}"
-        self._events.event(ERROR, "internal_error", kind=type(exc).__name__, place=place)
-
-    def _on_loop_fault(self, context: dict[str, Any]) -> None:
-        exc = context.get("exception")
-        if exc is None or self._ends.is_set():
-            return  # asyncio takes up sockets again that were closed meanwhile
-        now_s = self._clock.elapsed_s()
-        # With too many files open, asyncio 3.11 says so a hundred times a second.
-        if now_s >= self._quiet_until_s:
-            self._quiet_until_s = now_s + _QUIET_S
-            if isinstance(exc, OSError):
-                problem = f"{context.get('message')}: {exc.strerror}"
-                self._events.event(ERROR, "socket", problem=problem)
-            else:
-                self._on_fault(exc)
-
     # -- the end -------------------------------------------------------------------------------
 
     async def _close(self) -> None:
+        self._faults.is_quiet = True  # asyncio takes up sockets again that were closed meanwhile
         for task in list(self._tasks):
             task.cancel()
         if self._network is not None:
             self._network.close()
-        await self._within(_SESSIONS_S, self._close_doors())
+        await self._within(_SESSIONS_S, self._doors.close())
         if self._deliverer is not None:
             await asyncio.to_thread(self._deliverer.stop, STOP_S - _SESSIONS_S - _SPOOL_S)
         await self._within(_SPOOL_S, asyncio.to_thread(self._spool.close))
         if self._is_user:
             # His programs may keep their mail by themselves while nobody is here. The callers of
             # a system's service wait for it; they must not find their own way round it.
-            for path in self._own_paths:
-                with suppress(OSError):
-                    os.unlink(path)
+            self._doors.remove_sockets()
         self._events.event(NOTICE, "stopped")
         # A thread that a disk holds must not hold the end: asyncio would wait for all of them.
         self._threads.shutdown(wait=False, cancel_futures=True)
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
-
-    async def _close_doors(self) -> None:
-        doors = (self._listener, self._listeners, self._control)
-        await asyncio.gather(*(door.close() for door in doors if door is not None))
 
     async def _within(self, timeout_s: float, work: Coroutine[Any, Any, None]) -> None:
         with suppress(TimeoutError):

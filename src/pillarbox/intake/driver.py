@@ -511,7 +511,12 @@ class Listener:
                 return
             task = loop.create_task(self._connect(connection))
             self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
+            task.add_done_callback(self._on_link_made)
+
+    def _on_link_made(self, task: asyncio.Task[None]) -> None:
+        # Until now it may have been counted twice: as it came, and as a session.
+        self._connecting.discard(task)
+        self._attend_to_all()
 
     async def _connect(self, connection: socket.socket) -> None:
         connection.settimeout(0)

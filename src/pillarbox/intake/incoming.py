@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pillarbox.delivery.acceptance import make_head
 from pillarbox.delivery.events import ERROR, WARNING
+from pillarbox.delivery.journal import log_accepted
 from pillarbox.errors import PillarboxError, SpoolError
 from pillarbox.intake.admission import refusal
 from pillarbox.intake.answers import refusal_of
@@ -132,6 +133,7 @@ class IncomingMail:
                     future.cancel()
                 return None
             self.is_kept = True
+        log_accepted(self._desk.events, self.head, self.size_bytes)
         return future
 
     @property

@@ -19,6 +19,7 @@ from pillarbox.delivery.events import WARNING
 from pillarbox.delivery.steward_rows import parse_status_row
 from pillarbox.errors import PillarboxError, SpoolError
 from pillarbox.net.control import ControlClient
+from pillarbox.text import say
 from pillarbox.value import Value
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["RemoteCarrier", "Result", "Shares"]
 
 _MAX_WAKES = 1000  # not told yet; the rest he finds by himself
+# Threads that wait at a time. A caller may go away, and his thread waits on: without an end to it
+# one user had all tasks that systemd allows us (attack L11).
+_MAX_WAITS = 50
 _WAIT_S = 1800.0  # as long as anybody waits for a provider
 _START_S = 2.0  # for a question to be on its way
 
@@ -59,6 +63,7 @@ class RemoteCarrier(Carrier):
         self._events = events
         self._wakes: Queue[str] = Queue(_MAX_WAKES)
         self._is_missing = False
+        self._places = threading.BoundedSemaphore(_MAX_WAITS)
         threading.Thread(target=self._tell_wakes, name="wake", daemon=True).start()
 
     def put_back(self, entry: Entry) -> None:
@@ -69,6 +74,10 @@ class RemoteCarrier(Carrier):
     def wait_for(self, entry_id: str) -> Future[Any]:
         """Return what will be set when the other process knows. Blocks until it was asked."""
         future: Future[Any] = Future()
+        if not self._places.acquire(blocking=False):
+            problem = say("too many programs wait for an answer already")
+            future.set_exception(SpoolError(problem))
+            return future
         has_started = threading.Event()
         threading.Thread(
             target=self._wait, args=(entry_id, future, has_started), name="wait", daemon=True
@@ -109,6 +118,7 @@ class RemoteCarrier(Carrier):
                 future.set_result(result)
         finally:
             has_started.set()
+            self._places.release()
 
 
 class Shares:

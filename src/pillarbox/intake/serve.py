@@ -21,7 +21,8 @@ from pillarbox.delivery.assembly import make_accounts
 from pillarbox.delivery.clock import Clock
 from pillarbox.delivery.journal import make_events
 from pillarbox.errors import EX_OK, CredentialError, UsageError
-from pillarbox.intake.daemon import DELIVER, LISTEN, SUBMIT, Daemon
+from pillarbox.intake.daemon import Daemon
+from pillarbox.intake.doors import DELIVER, LISTEN, SUBMIT
 from pillarbox.intake.logins import hash_password, is_login_name
 from pillarbox.intake.systemd import Notifier, take_sockets
 from pillarbox.text import say

@@ -1,9 +1,10 @@
 """
-``sendmail -bs``: SMTP on standard input and output, each mail sent at once.
+``sendmail -bs``: SMTP on standard input and output, each mail sent or handed over at once.
 
 The session is one of ``driver``, over a pair of sockets that two threads connect with the
-standard streams; so what a listener withstands, this does, and there is no second driver. A mail
-is answered with 250 when the relay host has taken it for everybody, and not before.
+standard streams; so what a listener withstands, this does, and there is no second driver. Which
+way a mail goes is the one rule of ``handoff.way``: it is answered with 250 when the service has it
+for good, or else when the relay host has taken it for everybody, and not before.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from pillarbox.config.load import Wishes, choose_account, load_files
 from pillarbox.delivery.report import failure_lines, log_lines, write_log
 from pillarbox.delivery.submit import send_now
 from pillarbox.errors import EX_OK, EX_TEMPFAIL, PillarboxError
+from pillarbox.handoff import SYSTEM, hand_over, has_own_configuration, socket_of, way
+from pillarbox.handoff.call import Call
 from pillarbox.intake.driver import Handler, Limits, Listener
 from pillarbox.mail.address import parse_mailbox
 from pillarbox.mail.envelope import Envelope
@@ -152,16 +155,37 @@ class _Sender(Handler):
 
     def _send(self) -> Reply:
         try:
+            if path := _socket_of_the_service():
+                return self._hand_over(path)
             return _answer(self._attempt())
         except PillarboxError as exc:
             _complain(exc)
             code = 451 if exc.exit_code == EX_TEMPFAIL else 554
             return _reply(code, printable(str(exc)))
 
+    def _hand_over(self, path: str) -> Reply:
+        """Give the mail to the service; its words become ours where it does not take it."""
+        mail, content = self._mail, self._content
+        assert mail is not None  # no content without MAIL
+        if content is not None:
+            content.seek(0)
+        call = Call(
+            [str(event.forward_path) for event in self._recipients],
+            sender=self._sender(mail),
+            notify=self._notify(),
+            ret=mail.parameters.ret,
+            envid=mail.parameters.envid,
+        )
+        hand_over(call, path, content.read if content is not None else lambda _: b"")
+        return _reply(250, "Queued")
+
+    def _sender(self, mail: MailRequested) -> str:
+        return self._forced if self._forced is not None else str(mail.reverse_path or "")
+
     def _attempt(self) -> Outcome:
         mail, content = self._mail, self._content
         assert mail is not None  # no content without MAIL
-        sender = self._forced if self._forced is not None else str(mail.reverse_path or "")
+        sender = self._sender(mail)
         wishes = Wishes({"from": sender}, env=os.environ)
         chosen, _ = choose_account(load_files(wishes), wishes)
         account = finish_account(chosen, wishes)
@@ -198,6 +222,18 @@ class _Sender(Handler):
         """Return the NOTIFY that all recipients have; else empty, as an envelope has one."""
         wishes = {event.parameters.notify for event in self._recipients}
         return wishes.pop() if len(wishes) == 1 else ""
+
+
+def _socket_of_the_service() -> str:
+    """Return where mail is handed over; empty: this process sends it."""
+    path = socket_of(os.environb)
+    chosen = way(
+        "",
+        changes_sending=False,
+        has_own_configuration=has_own_configuration(os.environb),
+        has_system_socket=bool(path),
+    )
+    return path if chosen == SYSTEM else ""
 
 
 def _complain(exc: PillarboxError) -> None:

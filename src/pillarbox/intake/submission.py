@@ -22,7 +22,6 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from pillarbox.delivery.acceptance import Submission
-from pillarbox.delivery.journal import log_accepted
 from pillarbox.errors import (
     PillarboxError,
 )
@@ -176,7 +175,6 @@ class SubmissionHandler(Handler):
         head = mail.head
         if not mail.is_kept or head is None:
             return mail.refusal or refusal(451, "4.3.0", "Local error, try again later")
-        log_accepted(self._desk.events, head, mail.size_bytes)
         if self._desk.on_kept is not None:
             self._desk.on_kept(head.origin.uid, mail.size_bytes)
         progress = Progress(PENDING * len(head.envelope.forward_paths))

@@ -29,6 +29,9 @@ _LOCAL_TAILS = (".localdomain", ".local", ".lan", ".internal", ".localhost", ".h
 _ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _ATOM = frozenset(_ALPHANUMERIC + "!#$%&'*+-/=?^_`{|}~")
 _LABEL = frozenset(_ALPHANUMERIC + "-_")
+_DOT_ATOM = _ATOM | {"."}
+# Of these a text is one bare address, or none.
+_BARE = _DOT_ATOM | {"@"}
 _LITERAL = frozenset(_ALPHANUMERIC + "-.:")
 # What ends a run of plain characters in a list; "@" and "." do not.
 _SPECIAL = frozenset('()<>[],;:" \t')
@@ -92,9 +95,10 @@ def is_local(mailbox: Mailbox, host: str = "") -> bool:
 
     """
     domain = mailbox.domain.lower().rstrip(".")
-    if domain.startswith("["):
+    if domain[:1] == "[":
         return False
-    return "." not in domain or domain == host.lower() or domain.endswith(_LOCAL_TAILS)
+    is_host = bool(host) and domain == host.lower()
+    return is_host or "." not in domain or domain.endswith(_LOCAL_TAILS)
 
 
 def _to_a_labels(domain: str) -> str:
@@ -138,12 +142,14 @@ def _local_part_fault(local_part: str) -> str:
         return say("nothing stands before the @")
     if len(local_part.encode("utf-8", "surrogatepass")) > _MAX_LOCAL_PART:
         return say("the part before the @ is longer than {limit} octets", limit=_MAX_LOCAL_PART)
+    if _DOT_ATOM.issuperset(local_part):
+        # Dots at the ends or doubled are not RFC 5321's dot-string, yet such mailboxes exist
+        # (some Japanese carriers gave them out) and cannot harm a command.
+        return ""
     if local_part[0] == '"':
         return _quoted_string_fault(local_part)
     for char in local_part:
-        # Dots at the ends or doubled are not RFC 5321's dot-string, yet such mailboxes exist
-        # (some Japanese carriers gave them out) and cannot harm a command.
-        if char not in _ATOM and char != "." and (char.isascii() or not _is_text(char)):
+        if char not in _DOT_ATOM and (char.isascii() or not _is_text(char)):
             if char.isprintable():
                 return say("the character {char} needs quotes", char=repr(char))
             return _forbidden(char)
@@ -180,7 +186,7 @@ def _domain_fault(domain: str) -> str:
     for label in domain.split("."):
         if not label:
             return say("the domain has an empty label")
-        for char in label:
+        for char in () if _LABEL.issuperset(label) else label:
             if char not in _LABEL and (char.isascii() or not _is_text(char)):
                 return say("the character {char} is not allowed in a domain", char=printable(char))
     return ""
@@ -205,6 +211,8 @@ def parse_address_list(text: str) -> list[Mailbox]:
         DataError: An item holds no valid mailbox; nothing of the text is used then.
 
     """
+    if _BARE.issuperset(text):
+        return [parse_mailbox(text)] if text else []
     if not text.isprintable() and any(map(_is_control, text)):
         raise _fault(text, say("a control character stands in it"))
     return [parse_mailbox(address) for item in _items(text) if (address := _address_of(item))]

@@ -12,6 +12,7 @@ from pillarbox.errors import DataError
 from pillarbox.mail.address import is_local, parse_address_list
 from pillarbox.mail.encoded_word import (
     decode_words,
+    encode_unstructured,
     format_mailbox_field,
     format_phrase,
     has_encoded_word,
@@ -58,7 +59,7 @@ def make_field(name: bytes, value: str) -> HeaderField:
 def repair_from(draft: Draft) -> None:
     """Put From right: one address that is the account's or can be answered; its name encoded."""
     field = draft.first(b"from")
-    if field is None or draft.facts.wishes.set_from == "off" or draft.guards(b"from"):
+    if field is None or draft.facts.wishes.set_from == "off" or b"from" in draft.untouchable:
         return
     value, found = _originators(draft, field)
     if not found:
@@ -67,14 +68,15 @@ def repair_from(draft: Draft) -> None:
     if len(found) > 1 and draft.first(b"sender") is not None:
         return  # RFC 5322 3.6.2: several authors, and the one who sent it
     mailbox = found[0]
-    name = _name_of(value, mailbox) if len(found) == 1 else ""
+    address = str(mailbox)
+    name = _name_of(value, mailbox) if len(found) == 1 and value != address else ""
     sender = draft.facts.sender
     if is_local(mailbox, draft.facts.host):
         draft.is_machine = True
         _take_account(draft, field, name, [mailbox], "HDR-FROM-NODOMAIN")
     elif (
         sender is not None
-        and str(mailbox).lower() != str(sender).lower()
+        and address.lower() != str(sender).lower()
         and draft.facts.demands_sender()
     ):
         _take_account(draft, field, name, found, "HDR-FROM-ACCOUNT")
@@ -108,7 +110,7 @@ def _mend(draft: Draft, field: HeaderField, name: str, mailbox: Mailbox) -> None
         draft.change("HDR-FROM-NAMEADDR", "From", what)
     if not field.raw.isascii() and not mailbox.needs_smtputf8:
         draft.change("HDR-FROM-RAW8", "From", say("the name is encoded"))
-    if any(change.place == "From" for change in draft.changes):
+    if draft.changes and any(change.place == "From" for change in draft.changes):
         draft.put(field, make_field(field.name, format_mailbox_field(honest, _wire(mailbox))))
 
 
@@ -166,12 +168,10 @@ def _take_account(
     draft.change(rule, "From", what)
     draft.put(field, make_field(field.name, format_mailbox_field(name, _wire(facts.sender))))
     if rule == "HDR-FROM-ACCOUNT":
-        if draft.first(b"reply-to") is None and not draft.guards(b"reply-to"):
+        if draft.first(b"reply-to") is None and b"reply-to" not in draft.untouchable:
             answered = [mailbox for mailbox in old if not is_local(mailbox, facts.host)]
             draft.add(make_field(b"Reply-To", ", ".join(map(_wire, answered))))
     elif draft.first(b"x-original-from") is None and shown:
-        from pillarbox.mail.encoded_word import encode_unstructured
-
         raw = encode_unstructured("X-Original-From", shown)
         draft.add(HeaderField(b"X-Original-From", raw))
 
@@ -183,15 +183,19 @@ def repair_to(draft: Draft) -> None:
     """Name the recipient where To names nobody, or somebody whom only this computer knows."""
     facts = draft.facts
     fields = [field for field in draft.headers.fields if field.key in (b"to", b"cc")]
-    if facts.wishes.set_to != "off" or not facts.recipients or draft.guards(b"to"):
+    if facts.wishes.set_to != "off" or not facts.recipients or b"to" in draft.untouchable:
         return
-    if any(map(is_local, facts.recipients)) or any(draft.guards(field.key) for field in fields):
+    named = [mailbox for field in fields for mailbox in _read(read_raw(field))]
+    if named and not is_local(named[0], facts.host):
+        return
+    if any(map(is_local, facts.recipients)):
+        return
+    if any(field.key in draft.untouchable for field in fields):
         return
     if not fields:
         if _may_be_named(draft):
             draft.adds_to = True
         return
-    named = [mailbox for field in fields for mailbox in _read(read_raw(field))]
     if not named:
         is_group = all(";" in field.value or not field.value for field in fields)
         # What cannot be read names nobody, either; a group of nobody is somebody's wish.

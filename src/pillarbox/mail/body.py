@@ -36,7 +36,7 @@ def repair_body(
     headers = draft.headers
     fields = [(field.key, field.raw) for field in headers.fields]
     top = Leaf(fields, "body")
-    is_signed = top.kind in SIGNED_KINDS or "DKIM-Signature" in headers
+    is_signed = top.kind in SIGNED_KINDS or b"dkim-signature" in headers.firsts
     notes: list[tuple[str, str, str]] = []
 
     def note(rule: str, place: str, what: str) -> None:

@@ -91,7 +91,11 @@ def encode_parameters(value: str) -> str:
 
 def _split(value: str) -> tuple[str, list[str]]:
     """Cut at semicolons outside quotes, and leave out comments."""
-    pieces, piece, depth = [], "", 0
+    if '"' not in value and "(" not in value:
+        kind, *pieces = value.split(";")
+        return kind.strip(), pieces
+    pieces = []
+    piece, depth = "", 0
     is_quoted = is_escaped = False
     for char in value:
         if is_escaped:

@@ -6,7 +6,7 @@ A zone by name is no zone: CST is China, Cuba or Chicago.
 
 from __future__ import annotations
 
-__all__ = ["is_mail_date", "read_date"]
+__all__ = ["read_date", "read_mail_date"]
 
 _DAYS = frozenset(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -15,22 +15,22 @@ _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct",
 _ZONES = {"gmt": 0, "ut": 0, "utc": 0, "z": 0}
 
 
-def is_mail_date(value: str) -> bool:
-    """Tell whether a Date is in the form of RFC 5322 3.3, or in an old one of one meaning."""
-    return _read_mail_date(value) is not None
-
-
 def read_date(value: str) -> float | None:
     """
     Return the moment of a Date in seconds since the epoch; None: it does not say one for sure.
 
     Understands RFC 5322, and ISO 8601 with a zone.
     """
-    found = _read_mail_date(value)
+    found = read_mail_date(value)
     return found if found is not None else _read_iso(value)
 
 
-def _read_mail_date(value: str) -> float | None:
+def read_mail_date(value: str) -> float | None:
+    """
+    Return the moment of a Date in the form of RFC 5322 3.3, or in an old one of one meaning.
+
+    In seconds since the epoch; None: it is in another form.
+    """
     words = _without_comments(value).replace(",", " , ").split()
     if words and words[0].lower() in _DAYS:
         words = words[1:]

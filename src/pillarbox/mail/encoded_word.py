@@ -127,6 +127,8 @@ def decode_words(value: str) -> str:
 
 def _without_controls(text: str) -> str:
     spaced = text.translate(_SPACED)
+    if spaced.isprintable():
+        return spaced
     # Half a surrogate pair is no character; a byte that was escaped (U+DC80-DCFF) may become one.
     return "".join(
         " " if "\ud800" <= char <= "\udfff" and not _is_byte(char) else char for char in spaced

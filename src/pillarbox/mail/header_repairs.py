@@ -17,11 +17,12 @@ from pillarbox.mail.address_repairs import (
     repair_from,
     repair_to,
 )
-from pillarbox.mail.dates import is_mail_date, read_date
+from pillarbox.mail.dates import read_date, read_mail_date
+from pillarbox.mail.encoded_word import decode_words, encode_unstructured, has_encoded_word
 from pillarbox.mail.headers import HeaderField, HeaderSection
 from pillarbox.mail.originate import HeaderWishes, add_missing_headers, format_date
 from pillarbox.mail.reply import printable
-from pillarbox.mail.wire import MAX_LINE
+from pillarbox.mail.wire import has_long_line
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -52,6 +53,8 @@ _MAX_SUBJECT = 60
 
 def _find_signatures(draft: Draft) -> None:
     """Note which fields a DKIM-Signature covers (RFC 6376 3.5, h=)."""
+    if b"dkim-signature" not in draft.headers.firsts:
+        return
     covered: set[bytes] = set()
     for field in draft.headers.fields:
         if field.key == b"dkim-signature":
@@ -66,18 +69,20 @@ def _find_signatures(draft: Draft) -> None:
 
 def _look_at_origin(draft: Draft) -> None:
     """Find out whether a program wrote it, and whether it had blind recipients."""
-    keys = {field.key for field in draft.headers.fields}
+    keys = draft.headers.firsts
     draft.had_bcc = b"bcc" in keys or b"resent-bcc" in keys
     draft.is_machine = b"from" not in keys or b"x-cron-env" in keys
 
 
 def _drop_doubles(draft: Draft) -> None:
+    if len(draft.headers.firsts) == len(draft.headers.fields):
+        return
     seen: dict[bytes, HeaderField] = {}
     kept: list[HeaderField] = []
     more: dict[bytes, list[HeaderField]] = {}
     for field in draft.headers.fields:
         first = seen.get(field.key)
-        is_single = field.key in _ONCE and not draft.guards(field.key)
+        is_single = field.key in _ONCE and field.key not in draft.untouchable
         if not is_single or first is None or field.key in _left_to_itself(draft):
             seen.setdefault(field.key, field)
             kept.append(field)
@@ -110,14 +115,17 @@ def _left_to_itself(draft: Draft) -> set[bytes]:
 
 def _repair_date(draft: Draft) -> None:
     field = draft.first(b"date")
-    if field is None or not draft.facts.wishes.set_date or draft.guards(b"date"):
+    if field is None or not draft.facts.wishes.set_date or b"date" in draft.untouchable:
         return
     now = draft.facts.epoch_s
     value = read_raw(field)
-    found = read_date(value)
+    found = read_mail_date(value)
+    is_formed = found is not None and field.raw.isascii()
+    if found is None:
+        found = read_date(value)
     is_recent = found is not None and now - _OLD_S <= found <= now + _AHEAD_S
-    if is_mail_date(value) and field.raw.isascii():
-        keys = {other.key for other in draft.headers.fields}
+    if is_formed:
+        keys = draft.headers.firsts
         if is_recent or b"received" in keys or b"resent-date" in keys:
             return
         rule = "HDR-DATE-SKEW"
@@ -127,8 +135,6 @@ def _repair_date(draft: Draft) -> None:
     draft.change(rule, "Date", say("{old} became {new}", old=printable(value, 100), new=date))
     draft.put(field, make_field(field.name, date))
     if value and not is_recent and draft.first(b"x-original-date") is None:
-        from pillarbox.mail.encoded_word import encode_unstructured
-
         raw = encode_unstructured("X-Original-Date", value)
         draft.add(HeaderField(b"X-Original-Date", raw))
 
@@ -138,12 +144,13 @@ _APART = frozenset(" \t<>,;")  # what parts words and addresses, and cannot be i
 
 def _repair_message_id(draft: Draft) -> None:
     field = draft.first(b"message-id")
-    if field is None or not draft.facts.wishes.set_message_id or draft.guards(b"message-id"):
+    if field is None or not draft.facts.wishes.set_message_id or b"message-id" in draft.untouchable:
         return
     value = field.value
-    left, at, right = value[1:-1].rpartition("@")
+    inner = value[1:-1]
+    left, at, right = inner.rpartition("@")
     is_formed = value.isascii() and value[:1] == "<" and value[-1:] == ">" and left and at and right
-    if not is_formed or not _APART.isdisjoint(value[1:-1]):
+    if not is_formed or not _APART.isdisjoint(inner):
         rule = "HDR-MID-FORM"
     elif right[:1] == "[" or not is_local(Mailbox("x", right)):
         return
@@ -162,10 +169,8 @@ def _message_id(draft: Draft) -> str:
 
 
 def _repair_subject(draft: Draft) -> None:
-    from pillarbox.mail.encoded_word import encode_unstructured
-
     field = draft.first(b"subject")
-    if draft.guards(b"subject"):
+    if b"subject" in draft.untouchable:
         return
     if field is None or not field.value.strip():
         text = _made_subject(draft)
@@ -181,10 +186,8 @@ def _repair_subject(draft: Draft) -> None:
         draft.change("HDR-SUBJ-RAW8", "Subject", say("it is encoded"))
         draft.put(field, HeaderField(field.name, _encoded(field)))
     elif b"=?" in field.raw:
-        from pillarbox.mail.encoded_word import decode_words, has_encoded_word
-
         text = " ".join(decode_words(field.value).split())
-        if has_encoded_word(field.value) and text.isascii() and text and "=?" not in text:
+        if text and text.isascii() and "=?" not in text and has_encoded_word(field.value):
             raw = encode_unstructured(_name(field), text)
             if b"=?" not in raw:  # else it is a word too long for a line
                 draft.change("HDR-SUBJ-ENCASCII", "Subject", say("it is decoded"))
@@ -222,9 +225,12 @@ def _shortened(line: str) -> str:
 
 def _repair_lines(draft: Draft) -> None:
     """Encode what is left of raw octets, and fold what is too long."""
+    raw = draft.headers.wire_form()
+    if raw.isascii() and not has_long_line(raw):
+        return
     fields = []
     for field in draft.headers.fields:
-        made = field if draft.guards(field.key) else encoded_field(field)
+        made = field if field.key in draft.untouchable else encoded_field(field)
         if made is not field:
             draft.change("HDR-LINE", _name(field), say("it is encoded and folded"))
         fields.append(made)
@@ -233,10 +239,8 @@ def _repair_lines(draft: Draft) -> None:
 
 def encoded_field(field: HeaderField) -> HeaderField:
     """Return a field in ASCII and in lines of at most 998 octets; the same if it is so already."""
-    is_long = len(field.raw) > MAX_LINE and any(
-        len(line) > MAX_LINE for line in field.raw.split(b"\r\n")
-    )
-    if (field.raw.isascii() and not is_long) or field.key in _LEFT_ALONE:
+    is_right = field.raw.isascii() and not has_long_line(field.raw)
+    if is_right or field.key in _LEFT_ALONE:
         return field
     if field.key in _ADDRESSES or field.key.startswith(b"resent-"):
         made = encode_names(field)
@@ -250,22 +254,23 @@ def encoded_field(field: HeaderField) -> HeaderField:
 
 
 def _encoded(field: HeaderField) -> bytes:
-    from pillarbox.mail.encoded_word import encode_unstructured
-
     return encode_unstructured(_name(field), read_raw(field))
 
 
 def _complete(draft: Draft) -> None:
     """Add what is missing, remove what must not leave; in msmtp's words and order."""
     facts, wishes = draft.facts, draft.facts.wishes
-    keys = {field.key for field in draft.headers.fields}
+    keys = draft.headers.firsts
+    is_replaced = draft.adds_to or wishes.set_to != "off" or wishes.set_from == "on"
+    if not is_replaced and keys.keys() >= _NEEDED and _BLIND.isdisjoint(keys):
+        return
     full_name = wishes.full_name
     if facts.sender is not None:
         full_name = honest_name(" ".join(full_name.split()), facts.sender)
     # A field that is signed for and not there is signed to be absent (RFC 6376 5.4.2).
-    set_from = "off" if draft.guards(b"from") else wishes.set_from
-    set_date = wishes.set_date and not draft.guards(b"date")
-    set_message_id = wishes.set_message_id and not draft.guards(b"message-id")
+    set_from = "off" if b"from" in draft.untouchable else wishes.set_from
+    set_date = wishes.set_date and b"date" not in draft.untouchable
+    set_message_id = wishes.set_message_id and b"message-id" not in draft.untouchable
     rows = (
         (b"from", "HDR-FROM-MISSING", set_from != "off" and facts.sender is not None),
         (b"to", "HDR-TO-MISSING", draft.adds_to),
@@ -292,14 +297,16 @@ def _complete(draft: Draft) -> None:
     )
 
 
+_NEEDED = frozenset((b"from", b"date", b"message-id"))
+_BLIND = frozenset((b"bcc", b"resent-bcc"))
 _NAMES = {b"from": "From", b"to": "To", b"date": "Date", b"message-id": "Message-ID"}
 
 _PERSONAL = frozenset(b"auto-submitted in-reply-to references user-agent x-mailer".split())
 
 
 def _mark_machine(draft: Draft) -> None:
-    keys = {field.key for field in draft.headers.fields}
-    if draft.is_machine and not keys & _PERSONAL and not draft.guards(b"auto-submitted"):
+    is_personal = not _PERSONAL.isdisjoint(draft.headers.firsts)
+    if draft.is_machine and not is_personal and b"auto-submitted" not in draft.untouchable:
         draft.change("HDR-AUTOSUB", "Auto-Submitted", say("it is added"))
         draft.add(make_field(b"Auto-Submitted", "auto-generated"))
 

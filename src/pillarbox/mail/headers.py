@@ -65,24 +65,29 @@ class HeaderSection(Value):
 
     A section is never changed: each method that would gives back a new one. An empty section is
     that of a text without headers.
+
+    Attributes:
+        fields: All of them.
+        firsts: The first of each name, by its key.
+
     """
 
-    __slots__ = ("fields",)
+    __slots__ = ("fields", "firsts")
 
     def __init__(self, fields: tuple[HeaderField, ...] = ()) -> None:
         self.fields = fields
+        self.firsts = {field.key: field for field in reversed(fields)}
+
+    def _fields(self) -> tuple[tuple[HeaderField, ...]]:
+        return (self.fields,)
 
     def __contains__(self, name: str) -> bool:
-        key = name.lower().encode()
-        return any(field.key == key for field in self.fields)
+        return name.lower().encode() in self.firsts
 
     def first(self, name: str) -> str | None:
         """Return the value of the first field of that name, or None."""
-        key = name.lower().encode()
-        for field in self.fields:
-            if field.key == key:
-                return field.value
-        return None
+        field = self.firsts.get(name.lower().encode())
+        return field.value if field is not None else None
 
     def without(self, names: Iterable[str]) -> HeaderSection:
         """Return the section without the fields of these names."""
@@ -125,11 +130,11 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
         start = 0
         while (newline := buffer.find(b"\n", start)) >= 0 or not chunk:
             end = newline + 1 or len(buffer)
-            line = _clean_line(buffer[start:end])
-            if line[:1] in (b" ", b"\t") and lines and line.strip(b" \t"):
-                lines[-1].append(line)
-            elif name := _name_of(line):
+            line, name = _read_line(buffer[start:end])
+            if name:
                 lines.append([name, line])
+            elif line[:1] in (b" ", b"\t") and lines and line.strip(b" \t"):
+                lines[-1].append(line)
             elif not (is_first and buffer.startswith(b"From ", start)):
                 # A line of blanks ends the section too: some parsers would end it there.
                 is_separator = not line.strip(b" \t")
@@ -144,24 +149,25 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
         buffer = buffer[start:]
         if len(buffer) > _MAX_SECTION:
             # A field that long must not pass for body: it may be a Bcc.
-            line = _clean_line(buffer)
-            if _name_of(line) or line[:1] in (b" ", b"\t"):
+            line, name = _read_line(buffer)
+            if name or line[:1] in (b" ", b"\t"):
                 _refuse_length()
             return _section(lines), buffer
 
 
-def _clean_line(line: bytes) -> bytes:
-    """Return a line without its end and its NULs, other control characters as spaces."""
+def _read_line(line: bytes) -> tuple[bytes, bytes]:
+    """
+    Return a line, and the name of the field that begins with it; empty: none does.
+
+    The line is without its end and its NULs, other control characters are spaces.
+    """
     if line.endswith(b"\n"):
         # However many CRs stand before it: programs that convert twice write two.
         line = line[:-1].rstrip(b"\r")
-    return line.replace(b"\0", b"").translate(_TO_SPACE)
-
-
-def _name_of(line: bytes) -> bytes:
+    line = line.translate(_TO_SPACE, b"\0")
     name, colon, _ = line.partition(b":")
     name = name.rstrip(b" \t")
-    return name if colon and name and not name.translate(None, _NAME) else b""
+    return line, name if colon and not name.translate(None, _NAME) else b""
 
 
 def _section(lines: list[list[bytes]]) -> HeaderSection:

@@ -8,7 +8,7 @@ full knowledge of a leaf that is whole, else by its start.
 from __future__ import annotations
 
 from pillarbox.mail.content_type import ContentType
-from pillarbox.mail.wire import MAX_LINE, LineLengths
+from pillarbox.mail.wire import MAX_LINE, LineLengths, has_long_line
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ def decide(  # noqa: C901 - the order of what is looked at
     if encoding == "quoted-printable":
         from pillarbox.mail.transfer import QuotedPrintableLines
 
-        if is_whole and octets.isascii() and not _has_long_line(octets):
+        if is_whole and octets.isascii() and not has_long_line(octets):
             return _with_html(leaf, octets, note, is_whole=is_whole)
         return QuotedPrintableLines(_mender(leaf, note))
     if encoding not in _IDENTITY:
@@ -71,6 +71,8 @@ def decide(  # noqa: C901 - the order of what is looked at
         left = octets if octets[:4096].translate(None, _CONTROLS).strip() else b""
         if not left and not octets.translate(None, _CONTROLS).strip():
             return _fill(leaf, facts, note)
+    if is_whole and _is_right(leaf, octets, takes_8bit=takes_8bit):
+        return None
     text = _Text(leaf, octets, note, is_whole=is_whole, takes_8bit=takes_8bit)
     text.find_charset()
     if text.is_binary:
@@ -81,14 +83,34 @@ def decide(  # noqa: C901 - the order of what is looked at
     return text.encode(delimiters)
 
 
+def _is_right(leaf: Leaf, octets: bytes, *, takes_8bit: bool) -> bool:
+    """Tell whether a plain text needs nothing: most do, and are asked no more."""
+    return (
+        leaf.kind == "text/plain"
+        and leaf.type is not None
+        and leaf.encoding != "binary"
+        and not leaf.changes
+        and (octets.isascii() or (takes_8bit and _is_right_utf8(leaf, octets)))
+        and not octets.translate(None, _NO_CONTROLS)
+        and not _has_bare_cr(octets)
+        and not has_long_line(octets)
+    )
+
+
+def _is_right_utf8(leaf: Leaf, octets: bytes) -> bool:
+    if leaf.encoding != "8bit" or _charset_of(leaf) != "utf-8":
+        return False
+    try:
+        octets.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _mender(leaf: Leaf, note: Callable[[str, str, str], None]) -> Callable[[], None]:
     what = say("lines are broken anew")
     place = leaf.place
     return lambda: note("MIME-CTE", place, what)
-
-
-def _has_long_line(octets: bytes) -> bool:
-    return len(octets) > MAX_LINE and LineLengths().feed(octets)
 
 
 def _has_bare_cr(octets: bytes) -> bool:
@@ -126,7 +148,7 @@ def _decide_base64(
             and text.isascii()
             and not text.translate(None, bytes(range(32, 127)) + b"\t\r\n").strip()
             and not _has_bare_cr(text)
-            and not _has_long_line(text)
+            and not has_long_line(text)
             and not _makes_delimiter(text, delimiters)
             and not _is_shifted(leaf)
         ):
@@ -182,7 +204,7 @@ def _decide_octets(
         (octets.isascii() or is_8bit_fine)
         and b"\0" not in octets
         and not _has_bare_cr(octets)
-        and not _has_long_line(octets)
+        and not has_long_line(octets)
     )
     if is_fine:
         return _late(leaf, note, is_whole=is_whole, takes_8bit=takes_8bit)
@@ -287,7 +309,7 @@ class _Text:
         makes_delimiter = bool(filters) and _makes_delimiter(text, delimiters)
         if (
             makes_delimiter
-            or _has_long_line(text)
+            or has_long_line(text)
             or not (text.isascii() or is_right_8bit)
             or (filters and not is_whole)  # who knows what comes
         ):

@@ -34,13 +34,25 @@ class Leaf:
         fields: Keys in lower case and raw octets.
         place: What a change is noted for.
         type: Its Content-Type; None: it cannot be read.
+        kind: The kind, ``text/plain`` for one that cannot be read.
+        encoding: The transfer encoding in lower case; empty: none is named.
         changes: New values by key; an empty one drops the field.
         head: A part's head as it came, with its blank line.
         is_inner: Whether it is inside a message that is attached: its octets are kept.
 
     """
 
-    __slots__ = ("changes", "fields", "head", "is_inner", "place", "type")
+    __slots__ = (
+        "_firsts",
+        "changes",
+        "encoding",
+        "fields",
+        "head",
+        "is_inner",
+        "kind",
+        "place",
+        "type",
+    )
 
     def __init__(
         self, fields: list[tuple[bytes, bytes]], place: str, kind: str = "text/plain"
@@ -50,30 +62,24 @@ class Leaf:
         self.changes: dict[str, str] = {}
         self.head = b""
         self.is_inner = False
+        self._firsts = dict(reversed(fields))
         value = self.value(b"content-type")
         self.type = ContentType(kind) if value is None else parse_content_type(value)
+        self.kind = self.type.kind if self.type else "text/plain"
+        encoding = self.value(b"content-transfer-encoding") or ""
+        self.encoding = encoding.partition(";")[0].strip().lower()
 
     def value(self, key: bytes) -> str | None:
         """Return the first field's value, unfolded."""
-        for other, raw in self.fields:
-            if other == key:
-                text = raw.partition(b":")[2].replace(b"\r\n", b"").replace(b"\n", b"")
-                return text.decode("utf-8", "surrogateescape").strip(" \t")
-        return None
+        raw = self._firsts.get(key)
+        if raw is None:
+            return None
+        text = raw.partition(b":")[2].replace(b"\r\n", b"").replace(b"\n", b"")
+        return text.decode("utf-8", "surrogateescape").strip(" \t")
 
     def has_field(self, name: str) -> bool:
         """Tell whether there is such a field; the name is in lower case."""
-        return self.value(name.encode()) is not None
-
-    @property
-    def kind(self) -> str:
-        """The kind, ``text/plain`` for one that cannot be read."""
-        return self.type.kind if self.type else "text/plain"
-
-    @property
-    def encoding(self) -> str:
-        """The transfer encoding in lower case; empty: none is named."""
-        return (self.value(b"content-transfer-encoding") or "").partition(";")[0].strip().lower()
+        return name.encode() in self._firsts
 
     @property
     def boundary(self) -> bytes:

@@ -122,7 +122,7 @@ class Draft:
         body_start: The first octets of the body, as they came; for a Subject.
         facts: What is known besides.
         changes: What was done so far.
-        untouchable: Lower-case names of the fields that a signature covers.
+        untouchable: Lower-case names of the fields that a signature covers: they must stay.
         is_machine: Whether a program wrote it.
         had_bcc: Whether it had blind recipients.
         adds_to: Whether a To with the recipients is to be added.
@@ -154,14 +154,7 @@ class Draft:
 
     def first(self, key: bytes) -> HeaderField | None:
         """Return the first field of that name, in lower case, or None."""
-        for field in self.headers.fields:
-            if field.key == key:
-                return field
-        return None
-
-    def guards(self, key: bytes) -> bool:
-        """Tell whether a signature covers the field of that name, which must stay as it is."""
-        return key in self.untouchable
+        return self.headers.firsts.get(key)
 
     def put(self, old: HeaderField, new: HeaderField) -> None:
         """Put a field in the place of another."""

@@ -60,7 +60,8 @@ def rescue(message: Message, changes: list[Change]) -> Message:
     fields = message.headers.fields
     if not fields:
         return _without_headers(message, changes)
-    if not any(map(_is_known, [field.key for field in fields])):
+    names = message.headers.firsts
+    if _KNOWN.isdisjoint(names) and not any(map(_is_known, names)):
         return _pseudo_headers(message, changes)
     for field in fields:
         if field.key == b"subject" and b"\\n" in field.raw:

@@ -11,7 +11,7 @@ proportional to one chunk.
 
 from __future__ import annotations
 
-__all__ = ["MAX_LINE", "DotStuffing", "LineEndings", "LineLengths"]
+__all__ = ["MAX_LINE", "DotStuffing", "LineEndings", "LineLengths", "has_long_line"]
 
 MAX_LINE = 998  # octets of a line without its end (RFC 5321 4.5.3.1.6, RFC 5322 2.1.1)
 
@@ -83,6 +83,11 @@ class DotStuffing:
     def finish(self) -> bytes:
         """Return the dot that ends the content, on a line of its own whatever came before."""
         return b".\r\n" if self._is_at_line_start else b"\r\n.\r\n"
+
+
+def has_long_line(octets: bytes) -> bool:
+    """Tell whether a line of a whole text is over the limit."""
+    return len(octets) > MAX_LINE and LineLengths().feed(octets)
 
 
 class LineLengths:

@@ -34,6 +34,7 @@ __all__ = [
 MAX_RECIPIENTS = 1500
 
 _REASON_BYTES = 200
+_NO_REASON = b" " * _REASON_BYTES
 _CRC_AT = len("progress ")
 _STATUSES_AT = _CRC_AT + 8 + 1
 _COUNTERS_FORMAT = " attempts=%010d last=%014.3f observed=%014.3f doubt=%s warned=%s reason="
@@ -98,6 +99,8 @@ def _seconds(value: float) -> float:
 
 
 def _format_reason(reason: str) -> bytes:
+    if not reason:
+        return _NO_REASON
     if not reason.isprintable():
         reason = "".join(char if char.isprintable() else " " for char in reason)
     data = reason.encode()

@@ -305,12 +305,11 @@ class Spool:
     there is no such entry; ``CorruptEntryError`` where it cannot be understood.
     """
 
-    def open(self) -> list[str]:
+    def open(self) -> None:
         """
         Take the lock and put right what a crash left behind.
 
-        Returns:
-            The names of what was moved to ``CORRUPT``.
+        No entry is looked at: what is damaged is put aside by ``scan``, ``read`` and ``claim``.
 
         Raises:
             SpoolError: It cannot be used, or somebody else has the lock.

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pillarbox.spool.disk import Disk
     from pillarbox.spool.folders import Folders
 
-__all__ = ["FileClaim", "check_entry", "open_claim", "read_entry", "update_entry"]
+__all__ = ["FileClaim", "open_claim", "read_entry", "update_entry"]
 
 # What is read of an entry without its content: most mails whole.
 _LOOK_BYTES = 8192
@@ -133,16 +133,6 @@ def read_entry(folders: Folders, state: str, name: str) -> Entry:
         _close(disk, fd)
 
 
-def check_entry(folders: Folders, state: str, name: str) -> None:
-    """See whether an entry is what it should be as far as its head; raises as ``read_entry``."""
-    disk = folders.disk
-    fd = _open(folders, state, name, _READ)
-    try:
-        _Look(disk, fd, name, _LOOK_BYTES)
-    finally:
-        _close(disk, fd)
-
-
 def open_claim(folders: Folders, state: str, name: str, *, can_record: bool) -> FileClaim:
     """
     Open an entry for sending (D1); raises as ``read_entry``, also for a damaged content.
@@ -214,6 +204,7 @@ class FileClaim(Claim):
         self._start = look.prefix.content_at
         self._position = 0
         self._can_record = can_record
+        self._recorded: Progress | None = None  # what we wrote last: it needs no second write
         self._has_failed = False
 
     def read(self, size: int) -> bytes:
@@ -241,12 +232,14 @@ class FileClaim(Claim):
             raise LocalProtocolError(say("this part of pillarbox may not change the spool"))
         self._check_recording()
         try:
-            pwrite_all(self._disk, self._fd, format_progress(progress), PREFIX_BYTES)
+            if progress is not self._recorded:
+                pwrite_all(self._disk, self._fd, format_progress(progress), PREFIX_BYTES)
             if is_durable:
                 self._disk.fdatasync(self._fd)
         except OSError as exc:
             self._has_failed = True
             raise self._folders.failure(exc) from exc
+        self._recorded = progress
         self.entry = Entry(entry.head, progress, entry.size_bytes)
 
     def close(self) -> None:

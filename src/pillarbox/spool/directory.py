@@ -6,7 +6,7 @@ and ``claim`` (D1 to D8: who has a mail does not get it again). The rest is here
 start, listing, moving, removing.
 
 1. ``Directory.open`` - the lock; garbage in ``tmp`` goes, interrupted moves are ended
-   (``recovery``), each file of ``queue`` is checked as far as its head and length.
+   (``recovery``). No entry is read: the ``scan`` that follows checks each.
 2. ``begin``, ``scan``, ``claim`` ...: any thread, any time.
 3. ``settle`` - one fsync for all that was removed; ``close``.
 
@@ -29,7 +29,7 @@ from pillarbox.errors import (
 )
 from pillarbox.mail.reply import printable
 from pillarbox.spool.base import CORRUPT, QUEUE, STATES, Room, Spool
-from pillarbox.spool.claim import check_entry, open_claim, read_entry, update_entry
+from pillarbox.spool.claim import open_claim, read_entry, update_entry
 from pillarbox.spool.disk import Disk
 from pillarbox.spool.draft import FileDraft
 from pillarbox.spool.entry import is_entry_id
@@ -98,8 +98,8 @@ class Directory(Spool):
         """Where ``delivery`` keeps what it remembers of accounts: a directory that is there."""
         return f"{self.path}/{ACCOUNTS}"
 
-    def open(self) -> list[str]:
-        """Take the lock and put right what a crash left behind; return what was damaged."""
+    def open(self) -> None:
+        """Take the lock and put right what a crash left behind; no entry is looked at."""
         self._folders.open()
         try:
             for part in self._wanted_locks:
@@ -109,14 +109,12 @@ class Directory(Spool):
             if self._may_change:
                 self._folders.warn_of_file_system()
                 end_moves(self._folders)
-                return self._check_all()
         except OSError as exc:
             self._give_up()
             raise self._folders.failure(exc) from exc
         except SpoolError:
             self._give_up()
             raise
-        return []
 
     def begin(self, head: Head) -> Draft:
         """Begin a new entry; its recipients are all pending."""
@@ -125,7 +123,7 @@ class Directory(Spool):
     def scan(self, state: str = QUEUE) -> Iterator[Entry]:
         """Yield each entry of a state, in no order; what is damaged goes to ``CORRUPT``."""
         for name in self._names(state):
-            entry = self._look(read_entry, name, state, [])
+            entry = self._look(name, state)
             if entry is not None:
                 yield entry
 
@@ -254,28 +252,18 @@ class Directory(Spool):
                     self._put_aside(name, state, exc)
                     raise
 
-    def _look(
-        self,
-        read: Callable[[Folders, str, str], _Found],
-        name: str,
-        state: str,
-        aside: list[str],
-    ) -> _Found | None:
-        """Return what ``read`` finds; the name of what is damaged goes to ``aside``."""
+    def _look(self, name: str, state: str) -> Entry | None:
+        """Return an entry; None: it is gone, or was put aside, or cannot be read now."""
         try:
             if not is_entry_id(name):
                 if state != CORRUPT:
                     problem = CorruptEntryError(say("its name is no queue ID"))
                     with self._moving:
                         self._put_aside(name, state, problem)
-                    aside.append(name)
                 return None
-            return self._read(read, name, state)
-        except EntryNotFoundError:
-            return None  # sent meanwhile
-        except CorruptEntryError:
-            aside.append(name)
-            return None
+            return self._read(read_entry, name, state)
+        except (EntryNotFoundError, CorruptEntryError):
+            return None  # sent meanwhile, or put aside
         except OSError as exc:
             if exc.errno != errno.EIO:
                 raise self._folders.failure(exc) from exc
@@ -329,12 +317,6 @@ class Directory(Spool):
             except OSError:
                 continue
         self._folders.close()
-
-    def _check_all(self) -> list[str]:
-        damaged: list[str] = []
-        for name in self._names(QUEUE):
-            self._look(check_entry, name, QUEUE, damaged)
-        return damaged
 
     def _warn(self, text: Text) -> None:
         with self._lock:

@@ -146,7 +146,7 @@ def parse_prefix(data: bytes) -> Prefix:
     if not data.startswith(_MAGIC):
         raise CorruptEntryError(say("it does not begin as an entry of this version does"))
     fields = data[len(_MAGIC) : PREFIX_BYTES].split(b" ")
-    if [len(field) for field in fields] == [4, 8, 4, 65]:
+    if list(map(len, fields)) == [4, 8, 4, 65]:
         word, head_bytes, recipients, head_hash = fields
         # A hash that is none of this head is found when the head is read.
         if word == b"head" and head_hash[-1:] == b"\n" and (head_bytes + recipients).isdigit():
@@ -277,7 +277,7 @@ def _parse_lines(lines: list[str], recipients: int, *, has_escapes: bool) -> Hea
 
 def _parse_mailbox(line: str) -> Mailbox:
     field, _, text = line.partition(": ")
-    local_part, at, domain = _unescape(text).rpartition("@")
+    local_part, at, domain = (_unescape(text) if "%" in text else text).rpartition("@")
     if field not in ("from", "to") or not at or not local_part:
         raise ValueError(line)
     return Mailbox(local_part, domain)

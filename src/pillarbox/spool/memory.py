@@ -100,16 +100,12 @@ class Memory(Spool):
         with self._lock:
             self._find(entry_id, state).is_damaged = True
 
-    def open(self) -> list[str]:
-        """Take the lock; return what was damaged."""
+    def open(self) -> None:
+        """Take the lock."""
         with self._lock:
             if self._is_open:
                 raise LocalProtocolError(say("the spool {path} is open already", path=self.path))
             self._is_open = True
-            damaged = [name for name, one in self._states[QUEUE].items() if one.is_damaged]
-            for name in damaged:
-                self._put_aside(name, QUEUE)
-        return damaged
 
     def begin(self, head: Head) -> Draft:
         """Begin a new entry; its recipients are all pending."""

@@ -1,0 +1,154 @@
+"""
+Questions to the DNS, and their answers as plain values.
+
+Everything else in this room asks through ``Ask``, a function of a name and a type, so that tests
+answer from a table and no rule depends on dnspython. The rule to keep: a name that has no such
+record is an empty answer, and only a nameserver that fails is an exception.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from pillarbox.errors import MissingExtraError, NetworkError
+from pillarbox.mail.reply import printable
+from pillarbox.text import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dns.resolver import Resolver
+
+__all__ = ["Answer", "Ask", "LookupFailedError", "Nameservers", "is_askable"]
+
+# TXT: the octets of each record, its strings joined without a space (RFC 7208 3.3). MX: a
+# preference and a host. A, AAAA, PTR, CNAME, NS: text. Names have no dot at the end.
+Answer = tuple["bytes | str | tuple[int, str]", ...]
+Ask = Callable[[str, str], Answer]
+
+_QUESTION_S = 5.0
+# All questions of one check together; RFC 7208 4.6.4: at least 20 seconds.
+_ALL_QUESTIONS_S = 40.0
+
+_LABEL_MAX = 63  # octets, RFC 1035 2.3.4
+_NAME_MAX = 253
+
+
+class LookupFailedError(NetworkError):
+    """A nameserver did not answer, or answered that it cannot (SERVFAIL, REFUSED)."""
+
+    def __init__(self, name: str, kind: str, reason: str) -> None:
+        problem = say(
+            "cannot look up {kind} of {domain}: {reason}",
+            kind=kind,
+            domain=printable(name, 80),
+            reason=printable(reason, 120),
+        )
+        super().__init__(problem, advice=say("check the nameservers in /etc/resolv.conf"))
+
+
+def is_askable(name: str) -> bool:
+    """Tell whether a name fits in a question: labels of 1 to 63 octets, 253 in all."""
+    if not name.isascii() or not name or len(name) > _NAME_MAX:
+        return False
+    return all(0 < len(label) <= _LABEL_MAX for label in name.split("."))
+
+
+class Nameservers:
+    """
+    Ask the nameservers of this machine; each question once. Blocks.
+
+    Args:
+        resolver: Whom to ask; None: who stands in /etc/resolv.conf.
+        total_s: Seconds that all questions may take together.
+
+    Raises:
+        MissingExtraError: dnspython is not installed.
+        NetworkError: This machine names no nameserver.
+
+    """
+
+    def __init__(
+        self, resolver: Resolver | None = None, *, total_s: float = _ALL_QUESTIONS_S
+    ) -> None:
+        try:
+            import dns.exception
+            import dns.resolver
+        except ImportError as exc:
+            raise MissingExtraError(say("looking up a domain"), "dns") from exc
+        try:
+            self._resolver = resolver or dns.resolver.Resolver()
+        except dns.exception.DNSException as exc:
+            raise NetworkError(
+                say("this machine names no nameserver"),
+                advice=say("check the nameservers in /etc/resolv.conf"),
+            ) from exc
+        self._until_s = time.monotonic() + total_s
+        self._known: dict[tuple[str, str], Answer] = {}
+
+    def __call__(self, name: str, kind: str) -> Answer:
+        """
+        Return the records of a type that a name has; empty: none, or there is no such name.
+
+        Args:
+            name: Without a dot at the end; one that cannot be asked has no records.
+            kind: ``TXT``, ``MX``, ``A``, ``AAAA``, ``PTR``, ``CNAME`` or ``NS``.
+
+        Raises:
+            LookupFailedError: No answer came, or a failure.
+
+        """
+        name = name.lower().rstrip(".")
+        if not is_askable(name):
+            return ()
+        if (name, kind) not in self._known:
+            self._known[name, kind] = self._ask(name, kind)
+        return self._known[name, kind]
+
+    def _ask(self, name: str, kind: str) -> Answer:
+        import dns.exception
+        import dns.name
+        import dns.rdatatype
+        import dns.resolver
+
+        left_s = self._until_s - time.monotonic()
+        if left_s <= 0:
+            raise LookupFailedError(name, kind, say("the questions took too long"))
+        try:
+            # Made of labels and not of text, in which a backslash would mean something.
+            asked = dns.name.Name([*(label.encode() for label in name.split(".")), b""])
+            found = self._resolver.resolve(asked, kind, lifetime=min(_QUESTION_S, left_s))
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            return ()
+        except (dns.exception.DNSException, OSError, ValueError) as exc:
+            # ValueError: what came cannot be understood as DNS at all.
+            raise LookupFailedError(name, kind, _reason(exc)) from exc
+        return tuple(_plain(record, kind) for record in found)
+
+
+def _plain(record: Any, kind: str) -> bytes | str | tuple[int, str]:
+    if kind == "TXT":
+        return b"".join(record.strings)
+    if kind == "MX":
+        return record.preference, _name(record.exchange)
+    if kind in ("A", "AAAA"):
+        return str(ip_address(record.address))
+    return _name(record.target)
+
+
+def _name(name: Any) -> str:
+    """Return a name as text; octets that are not ASCII stay one character each."""
+    return ".".join(label.decode("latin-1") for label in name.labels if label).lower()
+
+
+def _reason(exc: Exception) -> str:
+    import dns.resolver
+
+    if isinstance(exc, dns.resolver.LifetimeTimeout):
+        return say("no nameserver answered in time")
+    if isinstance(exc, dns.resolver.NoNameservers):
+        return say("every nameserver failed")
+    return str(exc) or type(exc).__name__
