@@ -41,6 +41,7 @@ KEYS = {
     "limits": (dict, True),
     "dkim": (dict, False),
     "error_hints": (list, False),
+    "steps": (list, True),
     "confidence": (dict, True),
 }
 HINT_KEYS = {"regex", "stage", "retry", "cause_en", "cause_zh", "fix_en", "fix_zh", "confidence"}
@@ -108,6 +109,50 @@ def test_what_a_person_is_asked_for(name):
     assert re.match(r"https?://\S+$", secret.get("url", "https://x"))
     known = {method.upper() for method in AUTH_METHODS}
     assert any(method in known for method in preset["auth"])
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_console_steps(name):
+    """What is to be done in the console is said in both languages, and how sure we are."""
+    preset = PROVIDERS[name]
+    assert preset["steps"]
+    for step in preset["steps"]:
+        assert set(step) == {"en", "zh"}
+        assert all(text.isprintable() and text == text.strip() for text in step.values())
+        assert step["en"].endswith(".")
+        assert step["zh"].endswith("\u3002")
+        assert re.search("[\u4e00-\u9fff]", step["zh"])
+    assert preset["confidence"]["steps"] in {"S", "S/G", "G"}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_dns(name):
+    """What a domain publishes for the provider is a name that DNS can have."""
+    preset = PROVIDERS[name]
+    dns_name = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)+")
+    for host in (*preset["mx_suffixes"], *preset["domains"]):
+        assert dns_name.fullmatch(host)
+    if "spf_include" in preset:
+        assert dns_name.fullmatch(preset["spf_include"])
+    dkim = preset.get("dkim", {})
+    assert set(dkim) <= {"selector", "selectors", "note", "confidence"}
+    for selector in dkim.get("selectors", ()):
+        assert re.fullmatch("[a-z0-9]+", selector)
+    assert dkim.get("selector") in (None, *dkim.get("selectors", (dkim.get("selector"),)))
+
+
+def test_the_console_of_the_tutorial_is_told_with_its_menu_names():
+    """The five places of Aliyun's console are those that its own pages call so."""
+    steps = " ".join(step["zh"] for step in PROVIDERS["aliyun-qiye.toml"]["steps"])
+    for menu in (
+        "组织与用户 - 员工账号管理 - 新建账号",
+        "开启 IMAP/SMTP 服务",
+        "安全管理 - 账号安全策略 - 三方客户端安全",
+        "双重认证",
+        "定期修改密码提醒",
+        "三方客户端安全密码",
+    ):
+        assert menu in steps
 
 
 def test_no_two_presets_are_the_same():

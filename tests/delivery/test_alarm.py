@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
+from queue import Queue
 
 import pytest
 
-from pillarbox.delivery.alarm import Alarm
+from pillarbox.delivery.alarm import Alarm, Bell
 
 SHOW = (
     "import json, os, sys;"
@@ -79,3 +81,52 @@ def test_a_command_that_hangs_is_killed_with_its_children():
     problem = Alarm(command, hostname="web01", timeout_s=0.2).tell("crit", "x")
     assert problem == "/bin/sh had not ended after 0.2 seconds"
     assert time.monotonic() - begun < 5
+
+
+class Slow:
+    """A command that ends when it is told to."""
+
+    def __init__(self, answer=""):
+        self.began, self.may_end = Queue(), Queue()
+        self.answer = answer
+        self.failures = Queue()
+        self.bell = Bell(self.tell, on_failure=self.failures.put)
+
+    def tell(self, subject, text):
+        """Take its time."""
+        self.began.put((subject, text))
+        self.may_end.get(timeout=10)
+        if self.answer == "raise":
+            raise ZeroDivisionError
+        return self.answer
+
+
+def test_attack_a_flood_of_failures_is_one_command_at_a_time():
+    """Any user can send mail of whose failure nobody can be told; each is an alarm."""
+    slow = Slow()
+    before = threading.active_count()
+    slow.bell.ring("first", "why")
+    assert slow.began.get(timeout=10) == ("first", "why")
+    for number in range(1000):
+        slow.bell.ring(f"mail {number} failed", "no\nsender")
+    assert threading.active_count() <= before + 1
+    slow.may_end.put(None)
+    subject, text = slow.began.get(timeout=10)
+    lines = text.split("\n")
+    assert subject == "1000 alarms"
+    assert (lines[0], lines[-1]) == ("mail 0 failed: no sender", "and 971 more: see the log")
+    assert len(lines) == 30
+    slow.may_end.put(None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [("it broke", "it broke"), ("raise", "ZeroDivisionError")]
+)
+def test_an_alarm_that_failed_is_said_and_the_next_one_rings(answer, said):
+    """Whatever became of the command."""
+    slow = Slow(answer)
+    for _ in range(2):
+        slow.may_end.put(None)
+        slow.bell.ring("a", "b")
+        assert slow.began.get(timeout=10) == ("a", "b")
+        assert slow.failures.get(timeout=10) == said

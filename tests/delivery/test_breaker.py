@@ -630,3 +630,29 @@ def test_account_always_comes_back(events):
     assert (world.breaker.kind, world.breaker.failures, world.breaker.parallel) == ("", 0, 0)
     world.restart()
     assert world.breaker.wait_s(world.elapsed_s) <= DAY_S
+
+
+def test_attack_made_up_senders_of_one_user():
+    """Whatever senders one user makes up, the account of all others stays open."""
+    breaker = Breaker(elapsed_s=0.0)
+    for number in range(50):
+        sender = f"nobody{number}@example.org"
+        assert not breaker.sender_refused(
+            sender, "553 not owned", now_s=0.0, elapsed_s=1.0, stranger=1000
+        )
+        record = json.loads(json.dumps(breaker.record(1.0)))
+        breaker = Breaker(record, elapsed_s=1.0)
+    assert not breaker.is_open
+    # Somebody else's is refused as well: now it is the account.
+    assert breaker.sender_refused("b@example.org", "553", now_s=0.0, elapsed_s=1.0, stranger=1001)
+    assert breaker.kind == "sender"
+
+
+def test_refused_senders_of_who_runs_the_machine_end_it():
+    """Root's mail is refused under three senders: nobody's would be taken."""
+    breaker = Breaker(elapsed_s=0.0)
+    opened = [
+        breaker.sender_refused(f"{name}@example.org", "553", now_s=0.0, elapsed_s=1.0)
+        for name in "abc"
+    ]
+    assert opened == [False, False, True]

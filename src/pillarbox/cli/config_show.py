@@ -71,7 +71,7 @@ def run(wishes: Namespace) -> int:
     chosen, reason = choose_account(files, asked)
     account = finish_account(chosen, asked)
     for note in files.notes:
-        tell("pillarbox config", spoken(say("warning: {warning}", warning=note)))
+        tell("pillarbox", spoken(say("warning: {warning}", warning=note)))
     rows = settings_of(account, is_all=wishes.all or wishes.json)
     if wishes.json:
         row = {"account": account.name, "file": account.origin, "settings": rows}

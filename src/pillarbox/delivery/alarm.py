@@ -153,5 +153,9 @@ class Bell:
                 subject = f"{len(waiting) + more} alarms"
                 lines = [" ".join(f"{one}: {why}".split()) for one, why in waiting]
                 text = "\n".join(lines) + (f"\nand {more} more: see the log" if more else "")
-            if problem := self._tell(subject, text):
+            try:
+                problem = self._tell(subject, text)
+            except Exception as exc:  # noqa: BLE001 (else it would never ring again)
+                problem = type(exc).__name__
+            if problem:
                 self._on_failure(problem)

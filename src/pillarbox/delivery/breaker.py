@@ -35,6 +35,8 @@ __all__ = ["MAX_LOGINS", "SENDERS_IN_A_ROW", "Breaker", "fingerprint"]
 MAX_LOGINS = 8
 # Refused senders, all different, from which on it is the account that may not send.
 SENDERS_IN_A_ROW = 3
+# Of one user's refused senders no more are remembered.
+_MAX_SENDERS = 20
 # Failures in a row from which on a kind counts: before, it may be chance.
 _STRIKES = {"protocol": 3, "busy": 3, "throttled": 2}
 
@@ -98,6 +100,7 @@ class Breaker:
         self._is_free = False  # a person asked for the next one
         self._in_session: set[str] = set()  # kinds that were met behind a login that worked
         self._senders: list[str] = []  # refused in a row, each once
+        self._strangers: list[int | None] = []  # whose mail they were on, each once
         self._told: set[str] = set()
         self._fingerprint = fingerprint
         if record is not None:
@@ -192,6 +195,7 @@ class Breaker:
 
         """
         self._senders.clear()
+        self._strangers.clear()
         if not self.kind and not self._steps:
             return False
         was_wrong = self.kind != ""
@@ -253,13 +257,24 @@ class Breaker:
         return (self.kind, self._has_struck) != before
 
     def sender_refused(
-        self, sender: str, reason: str, *, now_s: float, elapsed_s: float, chance: float = 0.5
+        self,
+        sender: str,
+        reason: str,
+        *,
+        now_s: float,
+        elapsed_s: float,
+        chance: float = 0.5,
+        stranger: int | None = None,
     ) -> bool:
         """
         Take that a mail's sender was refused: the third of different ones in a row is one too many.
 
+        Unless they are all one stranger's: he may have made them up, and could end everybody's
+        mail by it (attack: three senders that nobody has).
+
         Args:
             sender: The reverse-path; empty: the null one.
+            stranger: The user whose mail it is; None: somebody who runs this machine.
             reason, now_s, elapsed_s, chance: Those of ``failed``.
 
         Returns:
@@ -268,9 +283,15 @@ class Breaker:
         """
         if sender not in self._senders:
             self._senders.append(sender)
-        if len(self._senders) < SENDERS_IN_A_ROW and self.kind != "sender":
+        if stranger not in self._strangers:
+            self._strangers.append(stranger)
+        is_one = len(self._strangers) == 1 and stranger is not None
+        is_too_few = len(self._senders) < SENDERS_IN_A_ROW or is_one
+        if is_too_few and self.kind != "sender":
+            del self._senders[_MAX_SENDERS:]
             return False
         del self._senders[SENDERS_IN_A_ROW:]
+        del self._strangers[SENDERS_IN_A_ROW:]
         return self.failed(
             "sender", reason, now_s=now_s, elapsed_s=elapsed_s, chance=chance, is_session=True
         )
@@ -290,6 +311,7 @@ class Breaker:
     def _begin_anew(self) -> None:
         self._clear(frozenset(self._steps))
         self._senders.clear()
+        self._strangers.clear()
         self._is_free = True
         self.is_proven = False
 
@@ -337,6 +359,7 @@ class Breaker:
             "told": sorted(self._told),
             "in_session": sorted(self._in_session),
             "senders": list(self._senders),
+            "strangers": list(self._strangers),
             "fingerprint": self._fingerprint,
             "elapsed_s": elapsed_s,
             "wait_s": max(self._until_s - elapsed_s, 0.0),
@@ -366,6 +389,9 @@ class Breaker:
         self._told = {str(name) for name in _list(record, "told")} & DELAYS_S.keys()
         self._in_session = {str(name) for name in _list(record, "in_session")} & DELAYS_S.keys()
         self._senders = [str(name) for name in _list(record, "senders")][:SENDERS_IN_A_ROW]
+        self._strangers = [
+            uid for uid in _list(record, "strangers") if uid is None or isinstance(uid, int)
+        ][:SENDERS_IN_A_ROW]
         self._logins = _moments(record, "login_ages_s", elapsed_s - gone_s)
         self._unseen = _moments(record, "unseen_ages_s", elapsed_s - gone_s)
         self._until_s = elapsed_s + max(_number(record.get("wait_s")) - gone_s, 0.0)

@@ -12,6 +12,7 @@ A connection is kept for a while, so that the next mail finds it warm.
 from __future__ import annotations
 
 from contextlib import suppress
+from os import geteuid
 
 from pillarbox.delivery import policy
 from pillarbox.delivery.events import NOTICE
@@ -298,6 +299,7 @@ class Worker:
                     now_s=self._clock.epoch_s(),
                     elapsed_s=self._clock.elapsed_s(),
                     chance=self._traffic.chance(),
+                    stranger=_stranger(job.head.origin.uid),
                 )
             health.save()
             if not is_open:
@@ -305,6 +307,11 @@ class Worker:
         elif not health.may_try():
             return  # it was told already
         self._traffic.account_failed(health, event, trouble, way.session)
+
+
+def _stranger(uid: int) -> int | None:
+    """Return a user who does not run this machine or this queue; None: he does, or is unknown."""
+    return None if uid in (-1, 0, geteuid()) else uid
 
 
 def _kind_of(trouble: Trouble, connection: Connection) -> str:

@@ -130,7 +130,9 @@ def read_header_section(read: Callable[[int], bytes]) -> tuple[HeaderSection, by
         start = 0
         while (newline := buffer.find(b"\n", start)) >= 0 or not chunk:
             end = newline + 1 or len(buffer)
-            line, name = _read_line(buffer[start:end])
+            # However many CRs stand before an LF: programs that convert twice write two.
+            octets = buffer[start:] if newline < 0 else buffer[start:newline].rstrip(b"\r")
+            line, name = _read_line(octets)
             if name:
                 lines.append([name, line])
             elif line[:1] in (b" ", b"\t") and lines and line.strip(b" \t"):
@@ -159,11 +161,8 @@ def _read_line(line: bytes) -> tuple[bytes, bytes]:
     """
     Return a line, and the name of the field that begins with it; empty: none does.
 
-    The line is without its end and its NULs, other control characters are spaces.
+    The line comes without its end; its NULs are dropped, other control characters become spaces.
     """
-    if line.endswith(b"\n"):
-        # However many CRs stand before it: programs that convert twice write two.
-        line = line[:-1].rstrip(b"\r")
     line = line.translate(_TO_SPACE, b"\0")
     name, colon, _ = line.partition(b":")
     name = name.rstrip(b" \t")
