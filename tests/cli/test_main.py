@@ -137,7 +137,7 @@ def test_pillarbox_command_line(words, code, out, err):
 def test_every_command_and_personality_has_its_place():
     """Rows of the tables name modules of this package, and commands have a text for --help."""
     for module in main.PERSONALITIES.values():
-        assert module.startswith("pillarbox.cli.")
+        assert module.startswith(("pillarbox.cli.", "pillarbox.intake."))
     for module, text in main.COMMANDS.values():
         assert module.startswith("pillarbox.")
         assert text

@@ -12,7 +12,8 @@ import os
 from typing import TYPE_CHECKING
 
 from pillarbox.cli.main import spoken
-from pillarbox.config.check import ERROR, NOTE, WARNING, Finding, check_files, usual_files
+from pillarbox.config.check import check_files, usual_files
+from pillarbox.config.check_desk import ERROR, NOTE, WARNING, Finding
 from pillarbox.config.load import Wishes
 from pillarbox.config.places import find_places
 from pillarbox.config.service import load_service
