@@ -125,11 +125,18 @@ class Door:
     def __enter__(self) -> Self:
         self.spool.open()
         self._thread.start()
-        self.call(self._listen())
+        try:
+            self.call(self._listen())
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+        self._end()
+
+    def _end(self) -> None:
         self.turn()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

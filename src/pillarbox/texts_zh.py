@@ -1568,4 +1568,9 @@ TEXTS: dict[str, str] = {
     "the old one is {path}": "旧文件是 {path}",
     "{path} cannot be written: {reason}": "无法写入 {path}：{reason}",
     "note: {note}": "提示：{note}",
+    # spool/folders.py
+    "see that uid {uid} can make it and write to it": "请确认 uid {uid} 能够创建并写入它",
+    "try again later; if it stays so, allow more open files (LimitNOFILE)": (
+        "请稍后再试；如果一直如此，请允许打开更多文件（LimitNOFILE）"
+    ),
 }

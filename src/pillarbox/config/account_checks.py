@@ -35,8 +35,8 @@ _WITHOUT_USER = ("off", "external", "gssapi")
 
 def _cannot_work(account: Account, desk: Desk) -> Iterator[Finding]:
     """Find settings that are missing or contradict each other."""
-    if desk.has_eval:
-        return  # what is missing may come from there
+    if not desk.is_whole:
+        return
     bare = Wishes({}, env=desk.wishes.env, uid=desk.wishes.uid, euid=desk.wishes.euid)
     try:
         finish_account(account, bare)
@@ -56,9 +56,8 @@ def _cannot_work(account: Account, desk: Desk) -> Iterator[Finding]:
 
 def _tls(account: Account, desk: Desk) -> Iterator[Finding]:
     """TLS that does not fit the port, or does not protect."""
-    del desk
     name, port = account.name, account.port
-    if account.socket or not account.host:
+    if account.socket or not account.host or not desk.is_whole:
         return
     if port == _PORT_IMPLICIT and not (account.tls and not account.tls_starttls):
         yield Finding(
@@ -101,7 +100,6 @@ def _tls(account: Account, desk: Desk) -> Iterator[Finding]:
 
 def _provider(account: Account, desk: Desk) -> Iterator[Finding]:
     """Find what a known provider does not take."""
-    del desk
     provider = provider_of_host(account.host)
     if provider is None:
         yield from _host_of_nobody(account)
@@ -110,7 +108,7 @@ def _provider(account: Account, desk: Desk) -> Iterator[Finding]:
     port = account.port or (_PORT_IMPLICIT if tls == "implicit" else 25)
     host = account.host.lower().rstrip(".")
     ways = [way for way in provider.endpoints if way.is_host(host)]
-    if (port, tls) not in [(way.port, way.tls) for way in ways]:
+    if desk.is_whole and (port, tls) not in [(way.port, way.tls) for way in ways]:
         known = [f"{way.port} {way.tls}" for way in ways if way.tls != "plain"]
         yield Finding(
             WARNING,

@@ -66,7 +66,7 @@ def check_files(paths: Sequence[str], wishes: Wishes) -> list[Finding]:
     for check_all in CHECKS_OF_ALL:
         findings += check_all(desk)
     order = {path: number for number, path in enumerate(paths)}
-    findings = [_with_column(finding, desk) for finding in findings]
+    findings = [_with_column(finding, desk) for finding in _once(findings)]
     return sorted(findings, key=lambda each: (order.get(each.path, len(order)), each.line))
 
 
@@ -90,8 +90,11 @@ def _read(path: str, desk: Desk) -> Iterator[Finding]:
 
     try:
         parsed = parse(content, path, run_eval=skip_eval, on_fault=faults.append)
-    except ConfigError as error:  # no text at all
-        yield _of_error(error)
+    except ConfigError as error:  # no text at all: it has a NUL
+        before = content[: content.index(b"\0")].rpartition(b"\n")[2]
+        column = len(before.decode("utf-8-sig", "surrogateescape")) + 1
+        place = error.path, error.line
+        yield Finding(ERROR, error.problem, error.advice, place=place, column=column)
         return
     yield from map(_of_error, faults)
     for line in evals:
@@ -105,7 +108,17 @@ def _read(path: str, desk: Desk) -> Iterator[Finding]:
     except ConfigError as error:
         yield _of_error(error)
     lines = content.decode("utf-8-sig", "surrogateescape").split("\n")
-    desk.files.append(CheckedFile(parsed, lines, has_eval=bool(evals)))
+    desk.files.append(CheckedFile(parsed, lines, is_whole=not evals and not faults))
+
+
+def _once(findings: list[Finding]) -> list[Finding]:
+    """Return each finding once: a line that several accounts take over has one fault, not many."""
+    once: dict[tuple[object, ...], Finding] = {}
+    for number, each in enumerate(findings):
+        template = getattr(each.problem, "template", each.problem)
+        key = (each.path, each.line, template) if each.line else (number,)
+        once.setdefault(key, each)
+    return list(once.values())
 
 
 def _of_error(error: ConfigError) -> Finding:
@@ -154,14 +167,14 @@ def _fallbacks(desk: Desk) -> Iterator[Finding]:
 def _default(desk: Desk) -> Iterator[Finding]:
     """No account for a mail whose sender fits none."""
     names = [account.name for account in desk.accounts]
-    if names and "default" not in names and not desk.has_eval:
+    if names and "default" not in names and desk.is_whole:
         yield Finding(
             WARNING,
             say("there is no account default: mail whose sender fits no account is refused"),
             say("write a line account default : {name}", name=names[0]),
             place=(desk.files[-1].parsed.path, 0),
         )
-    if not names and desk.files and not desk.has_eval:
+    if not names and desk.files and desk.is_whole:
         problem = say("the file names no account")
         yield Finding(WARNING, problem, place=(desk.files[-1].parsed.path, 0))
 

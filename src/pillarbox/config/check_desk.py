@@ -61,16 +61,17 @@ class CheckedFile(Value):
     Attributes:
         parsed: What it says, as far as it can be understood.
         lines: Its text.
-        has_eval: What its ``eval`` lines would set is not known.
+        is_whole: Every line was understood; else what is missing may stand in one that was not,
+            or come from an ``eval``, which is not run.
 
     """
 
-    __slots__ = ("has_eval", "lines", "parsed")
+    __slots__ = ("is_whole", "lines", "parsed")
 
-    def __init__(self, parsed: ParsedFile, lines: list[str], *, has_eval: bool) -> None:
+    def __init__(self, parsed: ParsedFile, lines: list[str], *, is_whole: bool) -> None:
         self.parsed = parsed
         self.lines = lines
-        self.has_eval = has_eval
+        self.is_whole = is_whole
 
 
 class Desk:
@@ -90,9 +91,9 @@ class Desk:
         return list(by_name.values())
 
     @property
-    def has_eval(self) -> bool:
-        """Whether something is set that is not known here."""
-        return any(file.has_eval for file in self.files)
+    def is_whole(self) -> bool:
+        """Whether all that is set is known: only then is something missing or contradictory."""
+        return all(file.is_whole for file in self.files)
 
     def headers(self) -> Iterator[tuple[str, int, str, list[str]]]:
         """Yield path, line, name and parents of each ``account`` line."""

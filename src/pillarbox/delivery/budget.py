@@ -70,6 +70,8 @@ class Budget:
             is_urgent: It may use the reserve.
 
         """
+        if not self._windows:
+            return 0.0
         waits_s = [window.wait_s(elapsed_s, is_urgent=is_urgent) for window in self._windows]
         return max(waits_s, default=0.0)
 

@@ -170,6 +170,20 @@ class Deliverer(Carrier):
         self.queue.set_due(now if ids is None else now + _A_DAY_S)
         if ids is not None:
             self.queue.set_due(now, ids=ids)
+        else:
+            self._upkeep.catch_up()
+        self._send_once()
+        if ids is None:
+            self._upkeep.tend()
+            self._send_once()  # the notices that it made
+            self._upkeep.note_ages(_STOP_S)
+        self._traffic.settle()
+        for health in self._traffic.healths():
+            health.save()
+        return len(self.queue)
+
+    def _send_once(self) -> None:
+        """Send what is due, in this thread."""
         served: set[str] = set()
         # What an account cannot take may go into the lane of its fallback.
         while lanes := [name for name in self.queue.lanes() if name not in served]:
@@ -180,10 +194,6 @@ class Deliverer(Carrier):
                     Worker(self._traffic, health, lingers=False).serve()
                 else:
                     self._park(name)
-        self._traffic.settle()
-        for health in self._traffic.healths():
-            health.save()
-        return len(self.queue)
 
     # -- the steward's side, as Carrier says ---------------------------------------------------
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Health", "Memory"]
 
+_NO_ACCOUNT = ""  # no account is called so: the file of the queue itself
 _MAX_RECORD = 1 << 20  # octets; ours have a few hundred
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -68,6 +69,24 @@ class Memory:
         except OSError:
             with suppress(OSError):
                 os.unlink(part)
+
+    def gap_s(self, now_s: float, limit_s: float) -> float:
+        """
+        Return how long ago the queue was looked at by who has no process that watches it.
+
+        Args:
+            now_s: The calendar, which is all there is from one process to the next.
+            limit_s: It may jump, and is believed so far at a time.
+
+        """
+        before_s = self.load(_NO_ACCOUNT).get("looked_s")
+        if not isinstance(before_s, int | float):
+            return 0.0
+        return min(max(0.0, now_s - before_s), limit_s)
+
+    def has_looked(self, now_s: float) -> None:
+        """Write down that the queue was looked at. Fsyncs."""
+        self.save(_NO_ACCOUNT, {"looked_s": now_s})
 
     def _file(self, name: str) -> str:
         quoted = "".join(

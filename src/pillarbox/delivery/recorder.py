@@ -358,7 +358,7 @@ class Recorder:
                     account=account.name,
                     host=account.host,
                     from_=str(job.envelope.reverse_path or "<>"),
-                    to=",".join(str(status.forward_path) for status in statuses),
+                    to=",".join([str(status.forward_path) for status in statuses]),
                     attempts=job.progress.attempts + (not job.has_begun),
                     age_s=max(0, round(now - head.accepted_s)),
                     next_s=round(next_try_s)

@@ -116,6 +116,7 @@ class Traffic:
         chance: Gives numbers from 0 to 1, for delays that are not the same everywhere.
 
     Attributes:
+        memory: Where is kept how the accounts are doing.
         queue: What waits.
         waiters: Who waits for it.
         suspended: Why nothing is sent; empty: all is well.
@@ -152,7 +153,7 @@ class Traffic:
             spool, notices, events, self.clock, add=self._add, alarm=self.alarm
         )
         self._recorders = Crew(_RECORDERS, "recorder")
-        self._memory = memory or Memory()
+        self.memory = memory or Memory()
         self._lock = threading.Lock()
         self._healths: dict[str, Health] = {}
         self._unrecorded: list[tuple[Item, Unrecorded]] = []
@@ -169,7 +170,7 @@ class Traffic:
                     account = self.accounts.named(name)
                 except PillarboxError:
                     return None
-                health = self._healths[name] = Health(account, self._memory, self.clock)
+                health = self._healths[name] = Health(account, self.memory, self.clock)
             return health
 
     def healths(self) -> list[Health]:

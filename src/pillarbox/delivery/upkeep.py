@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AGES_S", "Upkeep"]
 
 AGES_S = 3600.0  # how often it is written down that mail has grown older
+_MAX_GAP_S = 86400.0
 _WORTH_NOTING_S = 60.0  # less of an age than this need not outlive a restart
 
 
@@ -115,6 +116,27 @@ class Upkeep:
         self._queue.set_due(self._clock.elapsed_s())
 
     # -- ages ----------------------------------------------------------------------------------
+
+    def catch_up(self) -> None:
+        """
+        Have mail be as old as it is, where no process watched it since the last look.
+
+        Between two processes there is only the calendar. It is believed for a day at a time, so
+        that no jump of it gives up a mail (attack P9).
+        """
+        now_s, memory = self._clock.epoch_s(), self._traffic.memory
+        gap_s = memory.gap_s(now_s, _MAX_GAP_S)
+        if 0 < gap_s < _WORTH_NOTING_S:
+            return  # the next one counts it
+        memory.has_looked(now_s)
+        for item in self._queue.items():
+            item.watched_s -= min(gap_s, max(0.0, now_s - item.accepted_s))
+
+    def tend(self) -> None:
+        """Do what a queue without a service needs of who looks at it. Blocks and fsyncs."""
+        self._look_at_ages()
+        self._put_digests()
+        self.sweep_failed()
 
     def note_ages(self, limit_s: float = AGES_S) -> None:
         """

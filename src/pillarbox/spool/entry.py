@@ -287,7 +287,7 @@ def _unescape(text: str) -> str:
     if "%" not in text:
         return text
     first, *rest = text.split("%")
-    return first + "".join(chr(int(piece[:2], 16)) + piece[2:] for piece in rest)
+    return first + "".join([chr(int(piece[:2], 16)) + piece[2:] for piece in rest])
 
 
 def format_trailer(before: int, hash_: Hash) -> bytes:

@@ -43,6 +43,8 @@ _FORMAT_TEXT = _FORMAT_WORD + b"1\n"
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EROFS)
+_TOO_MANY = (errno.EMFILE, errno.ENFILE)
 # What a file system says that cannot fsync a directory (some FUSE ones, CIFS, old NFS).
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 _MAX_WARNINGS = 100
@@ -164,8 +166,16 @@ class Folders:
             )
         return SpoolError(
             say("the spool {path} cannot be used: {reason}", path=path, reason=reason),
-            advice=say("look into the system's log for errors of the disk, and try again"),
+            advice=self._advice(exc.errno),
         )
+
+    def _advice(self, number: int | None) -> Text:
+        if number in _NOT_OURS:
+            uid = self.disk.euid()
+            return say("see that uid {uid} can make it and write to it", uid=uid)
+        if number in _TOO_MANY:
+            return say("try again later; if it stays so, allow more open files (LimitNOFILE)")
+        return say("look into the system's log for errors of the disk, and try again")
 
     def _open(self) -> None:
         self._check_parents()

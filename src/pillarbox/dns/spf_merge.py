@@ -1,0 +1,144 @@
+"""
+One SPF record out of several, and with what is to be added.
+
+The rule to keep: whatever an input permitted, the one record permits. So what permits comes
+first and exceptions (``-ip4:...`` before ``all``) after it; exceptions of a second record are
+left out, for they could take away what the first permitted. Nothing is written anywhere.
+"""
+
+from __future__ import annotations
+
+from pillarbox.dns.record import LOOKING, VERSION, parse_record
+from pillarbox.dns.spf import LOOKUPS_MAX
+from pillarbox.text import say
+from pillarbox.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pillarbox.dns.record import Record, Term
+
+__all__ = ["Merged", "merge", "split_strings"]
+
+_STRING_MAX = 255  # octets of one string of a TXT record, RFC 1035 3.3
+_STRICTEST_FIRST = "-~?"
+
+
+class Merged(Value):
+    """
+    The one record.
+
+    Attributes:
+        text: What is to be published.
+        notes: What a person should know of it, as texts.
+        lookups: How many lookups its own terms cost; those of included records come on top.
+
+    """
+
+    __slots__ = ("lookups", "notes", "text")
+
+    def __init__(self, text: str, notes: tuple[str, ...], lookups: int) -> None:
+        self.text = text
+        self.notes = notes
+        self.lookups = lookups
+
+
+def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str = "") -> Merged:
+    """
+    Return the one record for several and what is added.
+
+    Of several ``all`` the strictest stays: what one of the records refused was refused already,
+    and everybody whom a record names is named by the new one. Only an ``all`` that permits
+    stays in any case, for it permitted everything; a note says how wrong it is.
+
+    Args:
+        records: As published; none: a new one is made.
+        additions: Mechanisms that permit.
+        domain: The records'; ``a`` and ``a:domain`` are then the same.
+
+    Raises:
+        RecordError: One of them cannot be understood.
+
+    """
+    read = [parse_record(text) for text in records]
+    notes: list[str] = []
+    permitting: list[Term] = []
+    excepting: list[Term] = []
+    for record in read:
+        terms = [term for term in record.mechanisms if term.name != "all"]
+        first = next((i for i, t in enumerate(terms) if t.qualifier != "+"), len(terms))
+        permitting += terms[:first]
+        rest = terms[first:]
+        if excepting and rest:
+            notes.append(say("exceptions of a second record are left out: they would overrule"))
+            permitting += [term for term in rest if term.qualifier == "+"]
+        else:
+            excepting = rest or excepting
+    known = {term.key(domain) for term in permitting}
+    notes += [
+        say("{term} is there already", term=term.text)
+        for term in additions
+        if term.key(domain) in known
+    ]
+    end, more = _end(read, notes)
+    names = [*permitting, *more, *additions, *excepting]
+    words = _once(names, domain)
+    text = " ".join([VERSION, *words, *end, *_others(read, notes)])
+    lookups = sum(term.name in LOOKING for term in parse_record(text).terms)
+    if lookups > LOOKUPS_MAX:
+        notes.append(say("more than ten DNS lookups are needed"))
+    return Merged(text, tuple(notes), lookups)
+
+
+def split_strings(text: str) -> tuple[str, ...]:
+    """Return a record as the strings of a zone file, each of at most 255 octets."""
+    return tuple(text[i : i + _STRING_MAX] for i in range(0, len(text), _STRING_MAX)) or ("",)
+
+
+def _once(terms: Sequence[Term], domain: str) -> list[str]:
+    seen, words = set(), []
+    for term in terms:
+        if term.key(domain) not in seen:
+            seen.add(term.key(domain))
+            words.append(term.text if not term.is_modifier else f"include:{term.value}")
+    return words
+
+
+def _end(read: Sequence[Record], notes: list[str]) -> tuple[list[str], list[Term]]:
+    """Return how the record ends, and the redirects that become includes."""
+    alls = [t.qualifier for r in read for t in r.mechanisms if t.name == "all"]
+    # "redirect" counts only where there is no "all" (RFC 7208 6.1).
+    redirects = [
+        term
+        for record in read
+        if (term := record.modifier("redirect"))
+        and not any(t.name == "all" for t in record.mechanisms)
+    ]
+    if redirects and not alls and len({term.key() for term in redirects}) == 1:
+        return [redirects[0].text], []
+    if redirects:
+        notes.append(say("redirect= became include:, which the other record's 'all' follows"))
+    if "+" in alls:
+        notes.append(say("+all lets the whole world send as this domain: replace it by -all"))
+        return ["+all"], redirects
+    if alls:
+        return [f"{min(alls, key=_STRICTEST_FIRST.index)}all"], redirects
+    if read and not redirects:
+        notes.append(say("no record ends in 'all', so nobody is refused: add -all"))
+        return [], redirects
+    return ["~all" if redirects else "-all"], redirects
+
+
+def _others(read: Sequence[Record], notes: list[str]) -> list[str]:
+    """Return the modifiers that stay: one ``exp``, and what is unknown once each."""
+    words: list[str] = []
+    for record in read:
+        for term in record.terms:
+            if not term.is_modifier or term.name == "redirect" or term.text in words:
+                continue
+            if term.name == "exp" and any(w.lower().startswith("exp=") for w in words):
+                notes.append(say("'{name}=' is there twice", name="exp"))
+                continue
+            words.append(term.text)
+    return words
