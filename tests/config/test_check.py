@@ -76,7 +76,7 @@ FAULTS = [
     (_with("account default", "account x"), (WARNING, 0, 0, "no account default")),
     (_with("host smtp.qiye.aliyun.com\n", ""), (ERROR, 1, 9, "host not set")),
     ("# nothing\n", (WARNING, 0, 0, "names no account")),
-    ("a\0b", (ERROR, 1, 1, "NUL byte")),
+    ("# x\n a\0b", (ERROR, 2, 3, "NUL byte")),
     (GOOD + "account b\nhost h\n", (NOTE, 10, 9, "used only with -a b")),
     (GOOD + "account b\nhost h\nfrom no-reply@example.com\n", (NOTE, 12, 6, "not chosen for")),
     (GOOD + "account b : default\n", (NOTE, 9, 6, "not chosen for")),

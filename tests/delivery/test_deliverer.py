@@ -181,6 +181,39 @@ def test_flush_once_sends_everything_now(tmp_path, stack):
     assert world.spool.names() == []
 
 
+def test_a_queue_without_a_service_reports_what_it_cannot_deliver(tmp_path, stack):
+    """Mail grows old between the processes that look at it: its sender is warned, then told."""
+    world = world_of(tmp_path, stack, LATER)
+    mail = world.put()
+    for _ in range(21):
+        world.clock.now_s += 6 * HOUR_S
+        world.start()  # another process, as cron starts one
+        world.deliverer.flush_once()
+    assert len(world.told("expired")) == 1
+    assert mail in world.told("expired")[0]
+    assert mail not in world.spool.names()
+    assert world.spool.names(FAILED) == [mail]
+    assert len([line for line in world.told("notice") if f"about={mail}" in line]) == 2
+
+
+def test_attack_a_calendar_that_jumps_gives_up_no_mail_of_a_queue_without_a_service(
+    tmp_path, stack
+):
+    """A day at a time is believed, and ten attempts are wanted."""
+    world = world_of(tmp_path, stack, LATER)
+    mail = world.put()
+    for _ in range(4):
+        world.clock.calendar_s += YEAR_S
+        world.start()
+        world.deliverer.flush_once()
+    world.clock.calendar_s -= 10 * YEAR_S
+    for _ in range(20):
+        world.start()
+        world.deliverer.flush_once()
+    assert mail in world.spool.names()
+    assert world.told("expired") == []
+
+
 def test_flush_once_sends_only_what_is_named(tmp_path, stack):
     """A user's own mail goes at once; what waited stays what it was."""
     world = world_of(tmp_path, stack)

@@ -9,11 +9,13 @@ import pytest
 
 from pillarbox.config.account import Account, parse_setting
 from pillarbox.config.hints import find_hint
+from pillarbox.delivery.notice_record import NoticeRecord
 from pillarbox.delivery.notices import DOOR, Notices
 from pillarbox.errors import ConfigError, SpoolError
 from pillarbox.mail.address import Mailbox, parse_mailbox
 from pillarbox.mail.dsn import HEADERS_BYTES
 from pillarbox.mail.envelope import Envelope
+from pillarbox.mail.notice import Row
 from pillarbox.mail.reply import EnhancedCode, Reply
 from pillarbox.mail.status import Trouble, bounced, deferred
 from pillarbox.secret import Secret
@@ -586,3 +588,19 @@ def test_the_digest_of_an_account_that_is_gone_waits(record):
 
     assert notices.due(gone, now_s=NOW_S + DAY_S) == []
     assert len(notices.due(find, now_s=NOW_S + DAY_S)) == 1
+
+
+def test_attack_made_up_senders_use_up_the_notices():
+    """Whatever a thousand made-up senders were told, who is named by the configuration hears."""
+    record = NoticeRecord("", per_day=2)
+    row = Row("id", 0.0, "subject", "x@example.net", {"en": "refused"})
+    for number in range(1010):
+        key = f"nobody{number}@example.org"
+        if not record.take(key, now_s=1.0):
+            record.put_off(key, "a", row, now_s=1.0)
+    assert not record.take("other@example.org", now_s=1.0)
+    assert not record.put_off("other@example.org", "a", row, now_s=1.0)
+    assert record.take("admin@example.org", now_s=1.0, is_named=True)
+    assert record.take("admin@example.org", now_s=1.0, is_named=True)
+    assert not record.take("admin@example.org", now_s=1.0, is_named=True)
+    assert record.put_off("admin@example.org", "a", row, now_s=1.0, is_named=True)

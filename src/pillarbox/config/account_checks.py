@@ -59,14 +59,14 @@ def _tls(account: Account, desk: Desk) -> Iterator[Finding]:
     name, port = account.name, account.port
     if account.socket or not account.host or not desk.is_whole:
         return
-    if port == _PORT_IMPLICIT and not (account.tls and not account.tls_starttls):
+    if _contradicts(account) and port == _PORT_IMPLICIT:
         yield Finding(
             ERROR,
             say("account {name}: port 465 speaks TLS from the first octet on", name=name),
             say("write tls on and tls_starttls off"),
             place=account.place("port"),
         )
-    if port in _PORTS_STARTTLS and account.tls and not account.tls_starttls:
+    if _contradicts(account) and port != _PORT_IMPLICIT:
         yield Finding(
             ERROR,
             say("account {name}: port {port} does not begin with TLS", name=name, port=port),
@@ -98,6 +98,14 @@ def _tls(account: Account, desk: Desk) -> Iterator[Finding]:
         )
 
 
+def _contradicts(account: Account) -> bool:
+    """Tell whether port and TLS are a pair that no server has (RFC 8314 3.3)."""
+    is_implicit = account.tls and not account.tls_starttls
+    if account.port == _PORT_IMPLICIT:
+        return not is_implicit
+    return account.port in _PORTS_STARTTLS and is_implicit
+
+
 def _provider(account: Account, desk: Desk) -> Iterator[Finding]:
     """Find what a known provider does not take."""
     provider = provider_of_host(account.host)
@@ -108,7 +116,8 @@ def _provider(account: Account, desk: Desk) -> Iterator[Finding]:
     port = account.port or (_PORT_IMPLICIT if tls == "implicit" else 25)
     host = account.host.lower().rstrip(".")
     ways = [way for way in provider.endpoints if way.is_host(host)]
-    if desk.is_whole and (port, tls) not in [(way.port, way.tls) for way in ways]:
+    fits = (port, tls) in [(way.port, way.tls) for way in ways]
+    if desk.is_whole and not fits and not _contradicts(account):
         known = [f"{way.port} {way.tls}" for way in ways if way.tls != "plain"]
         yield Finding(
             WARNING,

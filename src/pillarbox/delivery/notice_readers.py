@@ -79,6 +79,10 @@ class Readers:
                 return tuple(readers[:_MAX_READERS])
         return ()
 
+    def are_named(self, readers: tuple[Mailbox, ...], account: Account) -> bool:
+        """Tell whether the configuration names these, and not the mail."""
+        return set(readers) <= set(self.administrators(account))
+
     def _is_of_system(self, mailbox: Mailbox) -> bool:
         return not self._is_remote(mailbox) or mailbox.local_part.lower() in _SYSTEM_NAMES
 

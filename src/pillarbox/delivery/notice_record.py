@@ -89,20 +89,26 @@ class NoticeRecord:
         self._lock = Lock()
         self._windows = _load(path)
 
-    def take(self, key: str, *, now_s: float) -> bool:
+    def take(self, key: str, *, now_s: float, is_named: bool = False) -> bool:
         """
         Count one notice to a reader.
+
+        Args:
+            key: Who it is.
+            now_s: Now, in seconds since the epoch.
+            is_named: The configuration names him: there is always room for him, as nobody can
+                make him up.
 
         Returns:
             False: he has had his number; it is to be put off.
 
         """
         with self._lock:
-            window = self._window(key, now_s)
-            if window is None or window.count >= self._per_day:
-                return False
             total = sum(other.count for other in self._windows.values() if _is_within(other, now_s))
-            if total >= self._per_day * _ALL_TIMES:
+            if total >= self._per_day * _ALL_TIMES and not is_named:
+                return False
+            window = self._window(key, now_s, is_named=is_named)
+            if window is None or window.count >= self._per_day:
                 return False
             window.count += 1
             # A notice too many after a crash is better than none.
@@ -110,9 +116,13 @@ class NoticeRecord:
                 self._save()
             return True
 
-    def put_off(self, key: str, account: str, row: Row, *, now_s: float) -> bool:
+    def put_off(
+        self, key: str, account: str, row: Row, *, now_s: float, is_named: bool = False
+    ) -> bool:
         """
         Keep a row for the digest of a reader; durable when this returns. Fsyncs.
+
+        ``is_named`` is as for ``take``.
 
         Returns:
             False: there are too many readers, and he is none of them.
@@ -122,7 +132,7 @@ class NoticeRecord:
 
         """
         with self._lock:
-            window = self._window(key, now_s)
+            window = self._window(key, now_s, is_named=is_named)
             if window is None:
                 return False
             before = window.digest_s, window.account
@@ -170,13 +180,13 @@ class NoticeRecord:
             with suppress(SpoolError):
                 self._save()
 
-    def _window(self, key: str, now_s: float) -> _Window | None:
+    def _window(self, key: str, now_s: float, *, is_named: bool) -> _Window | None:
         """Return the window of a reader, a new one where his is over; None: there are too many."""
         window = self._windows.get(key)
         if window is None:
             if len(self._windows) >= _MAX_WINDOWS:
                 self._drop_old(now_s)
-            if len(self._windows) >= _MAX_WINDOWS:
+            if len(self._windows) >= _MAX_WINDOWS and not is_named:
                 return None
             window = self._windows[key] = _Window(now_s)
         elif not _is_within(window, now_s):

@@ -190,8 +190,9 @@ class Notices:
         source = Source(account, greeting, secret, self._languages)
         fates = fates_of(statuses, source, last_attempt_s=last_attempt_s, is_expired=is_expired)
         key = _key_of(readers)
-        if not self._record.take(key, now_s=now_s):
-            return self._put_off(key, head, headers, account, fates, now_s)
+        is_named = self._readers.are_named(readers, account)
+        if not self._record.take(key, now_s=now_s, is_named=is_named):
+            return self._put_off(key, head, headers, account, fates, now_s, is_named=is_named)
         frame = self._frame(account, readers, greeting, now_s)
         content = bounce(frame, _original(head, headers), fates)
         return _told(_notice(account, frame, content, greeting))
@@ -222,7 +223,8 @@ class Notices:
         if not readers:
             return Told(None, _nobody().reason)
         key = _key_of(readers)
-        if not self._record.take(key, now_s=now_s):
+        is_named = self._readers.are_named(readers, account)
+        if not self._record.take(key, now_s=now_s, is_named=is_named):
             reason = say("{address} has had the notices of a day", address=key.replace("\n", ", "))
             return Told(None, reason)
         source = Source(account, greeting, secret, self._languages)
@@ -309,6 +311,8 @@ class Notices:
         account: Account,
         fates: Sequence[Fate],
         now_s: float,
+        *,
+        is_named: bool,
     ) -> Told:
         addresses = [str(fate.forward_path) for fate in fates]
         recipients = ", ".join(addresses[:3]) + (f" (+{len(fates) - 3})" if fates[3:] else "")
@@ -317,7 +321,7 @@ class Notices:
             for language, problem in problems.items():
                 problems[language] = f"{problem} ({fates[0].reply})"
         row = Row(head.id, head.accepted_s, subject_of(headers), recipients, problems)
-        if not self._record.put_off(key, account.name, row, now_s=now_s):
+        if not self._record.put_off(key, account.name, row, now_s=now_s, is_named=is_named):
             reason = say("too many people were told of failures today")
             return Told(None, reason, needs_alarm=True)
         reason = say(
