@@ -312,15 +312,7 @@ def _of_line(page: Page) -> list[str]:
     if page.line is None:
         return []
     if page.name == "pillarbox":
-        lines = [".SH COMMANDS"]
-        for line in command_lines():
-            lines += [f".SS {escape(line.name)}", f"{_sentence(line.text)}"]
-            if line.subcommands:
-                names = ", ".join(each.name.rpartition(" ")[2] for each in line.subcommands)
-                other = line.name.replace(" ", "-")
-                lines.append(f"{escape(names)}: see \\fB{escape(other)}\\fR(1).")
-            lines += _flags(line)
-        return lines
+        return _commands()
     line = page.line()
     lines = []
     if line.subcommands:
@@ -339,6 +331,25 @@ def _of_line(page: Page) -> list[str]:
     if line.epilog:
         lines += [".SH EXIT STATUS", inline(line.epilog)]
     return lines
+
+
+def _commands() -> list[str]:
+    """Return what the commands are, unless they have a page of their own."""
+    lines = [".SH COMMANDS"]
+    for line in command_lines():
+        lines += [f".SS {escape(line.name)}", _sentence(line.text)]
+        other = line.name.replace(" ", "-")
+        if any(each.name == other for each in PAGES):
+            lines.append(f"See \\fB{escape(other)}\\fR({_section_of(other)}).")
+            continue
+        lines += _flags(line)
+        for each in line.subcommands:
+            lines += [f".SS {escape(each.name)}", _sentence(each.text), *_flags(each)]
+    return lines
+
+
+def _section_of(name: str) -> int:
+    return next(page.section for page in PAGES if page.name == name)
 
 
 def _shared(line: CommandLine) -> tuple[tuple[Flag, ...], tuple[Flag, ...]]:

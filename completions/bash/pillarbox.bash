@@ -8,7 +8,7 @@ _pillarbox_completion() {
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path:+$path }$word" in
-            "send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"catch"|"install"|"uninstall"|"serve") path="${path:+$path }$word" ;;
+            "send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"catch"|"providers"|"explain"|"config"|"config show"|"config check"|"config import"|"install"|"uninstall"|"serve") path="${path:+$path }$word" ;;
         esac
     done
     case "$path $prev" in
@@ -149,6 +149,12 @@ _pillarbox_completion() {
         "catch --port") return ;;
         "catch --socket") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "catch --dir") return ;;
+        "explain --provider") return ;;
+        "explain --stage") COMPREPLY=($(compgen -W "connect tls greeting ehlo starttls auth mail rcpt data content" -- "$cur")); return ;;
+        "config show --account"|"config show -a") return ;;
+        "config show --from"|"config show -f") return ;;
+        "config show --file"|"config show -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "config import --to") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "install --root") COMPREPLY=($(compgen -d -- "$cur")); return ;;
         "install --prefix") COMPREPLY=($(compgen -d -- "$cur")); return ;;
         "install --python") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -159,7 +165,7 @@ _pillarbox_completion() {
         "serve --hash-password") return ;;
     esac
     case "$path" in
-        "") COMPREPLY=($(compgen -W "send try lint trace queue provider catch install uninstall serve" -- "$cur")); ;;
+        "") COMPREPLY=($(compgen -W "send try lint trace queue provider catch providers explain config install uninstall serve" -- "$cur")); ;;
         "send") COMPREPLY=($(compgen -W "-h --help -s --subject --to --cc --bcc --from --reply-to --body --body-file --markdown --html --template --var --vars --attach --inline --header --priority --auto --dry-run -a --account -C --file" -- "$cur")); ;;
         "try") COMPREPLY=($(compgen -W "-h --help --wrong-password --wrong-from --to --keep --lang" -- "$cur")); ;;
         "lint") COMPREPLY=($(compgen -W "-h --help --from --to --max-size --as-sent --repaired --json --spamassassin --rspamd" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
@@ -181,6 +187,12 @@ _pillarbox_completion() {
         "queue import") COMPREPLY=($(compgen -W "-h --help --yes --user --spool --config" -- "$cur")); ;;
         "provider") COMPREPLY=($(compgen -W "-h --help --port --user --password-file --ca-file --json" -- "$cur")); ;;
         "catch") COMPREPLY=($(compgen -W "-h --help --port --socket --json --dir" -- "$cur")); ;;
+        "providers") COMPREPLY=($(compgen -W "-h --help --json" -- "$cur")); ;;
+        "explain") COMPREPLY=($(compgen -W "-h --help --provider --stage --json" -- "$cur")); ;;
+        "config") COMPREPLY=($(compgen -W "show check import -h --help" -- "$cur")); ;;
+        "config show") COMPREPLY=($(compgen -W "-h --help --account -a --from -f --file -C --all --json" -- "$cur")); ;;
+        "config check") COMPREPLY=($(compgen -W "-h --help --json" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
+        "config import") COMPREPLY=($(compgen -W "-h --help --to --write" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
         "install") COMPREPLY=($(compgen -W "-h --help --root --prefix --python --dry-run --yes --no-divert --units --no-units --start" -- "$cur")); ;;
         "uninstall") COMPREPLY=($(compgen -W "-h --help --root --dry-run --yes" -- "$cur")); ;;
         "serve") COMPREPLY=($(compgen -W "-h --help --user --config --roles --spool --hash-password --foreground" -- "$cur")); ;;

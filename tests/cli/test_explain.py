@@ -98,7 +98,9 @@ def test_who_means_the_same_is_named_once(capsys):
 def test_a_host_names_the_provider(capsys):
     """What stands in the configuration can be pasted."""
     assert main(["--provider", "smtp.qiye.aliyun.com", "--json", "440 mail from account"]) == 1
-    assert main(["--provider", "smtp.qiye.aliyun.com", "--json", "526 Authentication failure[0]"]) == 0
+    assert (
+        main(["--provider", "smtp.qiye.aliyun.com", "--json", "526 Authentication failure[0]"]) == 0
+    )
     out = capsys.readouterr().out
     row = json.loads(out[out.rindex('{\n  "text"') :])
     assert row["answers"][0]["providers"] == ["aliyun-qiye"]

@@ -118,7 +118,7 @@ def test_all_faults_of_a_file_are_found_at_once(found):
 
 def test_what_follows_a_faulty_account_line_is_not_the_accounts_above(found):
     """Else the account above would be blamed for it."""
-    text = GOOD + "account b : zz\nport 587\n"
+    text = GOOD + "account b : zz\nuser no-reply\n"
     assert [line for _, line, *_ in found(text)] == [10]
 
 
@@ -228,13 +228,34 @@ def test_usual_files(tmp_path, monkeypatch):
     assert usual_files(wishes) == [str(tmp_path / "etc"), str(tmp_path / ".msmtprc")]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None
+)
 @given(
     st.lists(
         st.sampled_from(
-            ["account a", "account b : a", "account default : a,b", "host h", "port 465", "tls on"]
-            + ["fallback a", "fallback b", "eval x", "from *", "from a@b", "auth on", "defaults"]
-            + ["password x", "hots", "tls_trust_file ~x", '"', "account", "\t# x", "domain %Z é"]
+            [
+                "account a",
+                "account b : a",
+                "account default : a,b",
+                "host h",
+                "port 465",
+                "tls on",
+                "fallback a",
+                "fallback b",
+                "eval x",
+                "from *",
+                "from a@b",
+                "auth on",
+                "defaults",
+                "password x",
+                "hots",
+                "tls_trust_file ~x",
+                '"',
+                "account",
+                "\t# x",
+                "domain %Z é",
+            ]
         )
     ),
     st.text(max_size=20),

@@ -66,8 +66,10 @@ CASES = {
         [
             CHECKED,
             "www sent as www@example.org: give him a ~/.msmtprc",
-            "mail to system users went to me@example.org: write 'root: me@example.org' into"
-            " /etc/aliases and a line aliases /etc/aliases",
+            (
+                "mail to system users went to me@example.org: write 'root: me@example.org' into"
+                " /etc/aliases and a line aliases /etc/aliases"
+            ),
         ],
     ),
     "ssmtp that sent a password openly": (
@@ -113,8 +115,10 @@ CASES = {
         [
             f"@DIR@/remotes:2: {CHECKED}",
             "@DIR@/remotes:2: not carried over: --what",
-            "mail to system users went to me@example.com: write 'root: me@example.com' into"
-            " /etc/aliases and a line aliases /etc/aliases",
+            (
+                "mail to system users went to me@example.com: write 'root: me@example.com' into"
+                " /etc/aliases and a line aliases /etc/aliases"
+            ),
             "not carried over: @DIR@/pausetime",
         ],
     ),
@@ -161,7 +165,8 @@ CASES = {
             "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:@DIR@/sasl\n"
             "smtp_tls_wrappermode = yes\nsmtp_tls_security_level = encrypt\n"
             "smtp_generic_maps = hash:/x\n",
-            "sasl": "# x\n[other]:465 a:b\n[smtp.qiye.aliyun.com]:465 no-reply@example.com:se:cret\n",
+            "sasl": "# x\n[other]:465 a:b\n"
+            "[smtp.qiye.aliyun.com]:465 no-reply@example.com:se:cret\n",
             "master.cf": "",
         },
         [
@@ -221,7 +226,7 @@ def test_settings_are_carried_over(case, tmp_path):
 
 
 def test_two_servers_stand_in_for_each_other(tmp_path):
-    """nullmailer and Postfix try the next server; that is a fallback here."""
+    """Nullmailer and Postfix try the next server; that is a fallback here."""
     accounts, _ = _read("nullmailer", {"remotes": "a.example\nb.example smtp\nc qmqp\n"}, tmp_path)
     assert [lines[0] for lines in accounts] == ["account nullmailer", "account nullmailer2"]
     assert "fallback nullmailer2" in accounts[0]
@@ -313,4 +318,4 @@ def test_any_file_is_imported_or_refused(tmp_path_factory, program, text):
     try:
         IMPORTERS[program][1](str(path))
     except (MissingInputError, DataError) as error:
-        assert error.problem
+        assert error.problem  # noqa: PT017 (either is right; which, depends on the text)

@@ -12,7 +12,7 @@ import pytest
 from peer import Puppet
 from pillarbox.delivery.clock import Clock
 from pillarbox.spool.base import FAILED, QUEUE, Progress
-from queue_world import CONTENT, HOUR_S, MINUTE_S, World, alerts, repair
+from queue_world import CONTENT, HOUR_S, MINUTE_S, YEAR_S, World, alerts, repair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -212,6 +212,20 @@ def test_attack_a_calendar_that_jumps_gives_up_no_mail_of_a_queue_without_a_serv
         world.deliverer.flush_once()
     assert mail in world.spool.names()
     assert world.told("expired") == []
+
+
+def test_attack_a_mail_in_doubt_is_not_sent_again_with_each_new_one(tmp_path, stack):
+    """Without a service each mail flushes the queue; one that may have arrived has its delay."""
+    world = world_of(tmp_path, stack, {".": ""})
+    world.put()
+    for _ in range(5):
+        world.deliverer.flush_once(hurries=False)
+        world.start()
+    before = world.puppet.connections
+    world.clock.now_s += 10 * MINUTE_S
+    world.start()
+    world.deliverer.flush_once(hurries=False)
+    assert (before, world.puppet.connections) == (1, 2)
 
 
 def test_flush_once_sends_only_what_is_named(tmp_path, stack):

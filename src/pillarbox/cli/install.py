@@ -110,7 +110,7 @@ def make_parser() -> Parser:
     units = say("put the units of systemd in place even where there is none, or not at all")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--units", action="store_true", default=None, help=spoken(units))
-    group.add_argument("--no-units", dest="units", action="store_false", help="")
+    group.add_argument("--no-units", dest="units", action="store_false", help=spoken(units))
     add("--start", action="store_true", help=spoken(say("start the services, now and at boot")))
     return parser
 

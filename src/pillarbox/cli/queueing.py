@@ -204,7 +204,7 @@ def _deliver(service: Service, accounts: Accounts, head: Head) -> None:
         )
         result = deliverer.wait_for(head.id)
         deliverer.load()
-        deliverer.flush_once()
+        deliverer.flush_once(hurries=False)
         _tell_result(spool, head, result.result(0).statuses if result.done() else ())
     finally:
         spool.close()

@@ -155,19 +155,22 @@ class Deliverer(Carrier):
         """
         self._upkeep.reload()
 
-    def flush_once(self, *, ids: Sequence[str] | None = None) -> int:
+    def flush_once(self, *, ids: Sequence[str] | None = None, hurries: bool = True) -> int:
         """
         Deliver what can be delivered now, in this thread. Blocks.
 
         Args:
             ids: Only these; None: everything.
+            hurries: Try what its own delay keeps waiting as well, what may have arrived already
+                too: a person asks for it.
 
         Returns:
             How many entries are left.
 
         """
         now = self._clock.elapsed_s()
-        self.queue.set_due(now if ids is None else now + _A_DAY_S)
+        if hurries or ids is not None:
+            self.queue.set_due(now if ids is None else now + _A_DAY_S)
         if ids is not None:
             self.queue.set_due(now, ids=ids)
         else:

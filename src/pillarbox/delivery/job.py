@@ -57,6 +57,7 @@ class Job:
         message_id: That of what goes out, once it is made.
         is_given_out: Every mail of it was handed to the connection, or never will be.
         has_begun: Some of its content may have left.
+        before: How far it was before this attempt.
 
     """
 
@@ -64,7 +65,7 @@ class Job:
         self.item = item
         self.claim = claim
         self.head = head = claim.entry.head
-        self.progress = before = claim.entry.progress
+        self.before = self.progress = before = claim.entry.progress
         self.watched_s = watched_s
         self.was_in_doubt = before.is_in_doubt
         self._now_s = now_s

@@ -278,7 +278,7 @@ class Worker:
         """Have an entry be as it was before an attempt that was none, and be tried at once."""
         with suppress(SpoolError):
             if job.has_begun:
-                job.claim.record(job.claim.entry.progress, is_durable=False)
+                job.claim.record(job.before, is_durable=False)
         job.claim.close()
         self._queue.give_back(job.item, self._clock.elapsed_s())
 
