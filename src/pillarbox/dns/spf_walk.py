@@ -134,10 +134,10 @@ class Walk:
         return tuple(found)
 
     def _addresses(self, host: str, term: Term) -> list[str]:
-        found = []
+        found: list[str] = []
         for kind, prefix, full in (("A", term.prefix4, 32), ("AAAA", term.prefix6, 128)):
-            for address in self._answers(host, kind):
-                found.append(f"{address!s}" if prefix == full else f"{address!s}/{prefix}")
+            length = "" if prefix == full else f"/{prefix}"
+            found += [f"{address!s}{length}" for address in self._answers(host, kind)]
         return found
 
     def _answers(self, name: str, kind: str) -> Answer:
