@@ -8,7 +8,7 @@ _pillarbox_completion() {
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path:+$path }$word" in
-            "send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"catch"|"providers"|"explain"|"config"|"config show"|"config check"|"config import"|"install"|"uninstall"|"serve") path="${path:+$path }$word" ;;
+            "send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"catch"|"providers"|"explain"|"config"|"config show"|"config check"|"config import"|"spf"|"spf check"|"spf explain"|"spf merge"|"dns"|"install"|"uninstall"|"serve") path="${path:+$path }$word" ;;
         esac
     done
     case "$path $prev" in
@@ -155,6 +155,15 @@ _pillarbox_completion() {
         "config show --from"|"config show -f") return ;;
         "config show --file"|"config show -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "config import --to") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "spf check --record") return ;;
+        "spf check --ip") return ;;
+        "spf check --from") return ;;
+        "spf explain --record") return ;;
+        "spf merge --record") return ;;
+        "spf merge --add") return ;;
+        "dns --provider") return ;;
+        "dns --reports-to") return ;;
+        "dns --add") return ;;
         "install --root") COMPREPLY=($(compgen -d -- "$cur")); return ;;
         "install --prefix") COMPREPLY=($(compgen -d -- "$cur")); return ;;
         "install --python") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -165,7 +174,7 @@ _pillarbox_completion() {
         "serve --hash-password") return ;;
     esac
     case "$path" in
-        "") COMPREPLY=($(compgen -W "send try lint trace queue provider catch providers explain config install uninstall serve" -- "$cur")); ;;
+        "") COMPREPLY=($(compgen -W "send try lint trace queue provider catch providers explain config spf dns install uninstall serve" -- "$cur")); ;;
         "send") COMPREPLY=($(compgen -W "-h --help -s --subject --to --cc --bcc --from --reply-to --body --body-file --markdown --html --template --var --vars --attach --inline --header --priority --auto --dry-run -a --account -C --file" -- "$cur")); ;;
         "try") COMPREPLY=($(compgen -W "-h --help --wrong-password --wrong-from --to --keep --lang" -- "$cur")); ;;
         "lint") COMPREPLY=($(compgen -W "-h --help --from --to --max-size --as-sent --repaired --json --spamassassin --rspamd" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
@@ -193,6 +202,11 @@ _pillarbox_completion() {
         "config show") COMPREPLY=($(compgen -W "-h --help --account -a --from -f --file -C --all --json" -- "$cur")); ;;
         "config check") COMPREPLY=($(compgen -W "-h --help --json" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
         "config import") COMPREPLY=($(compgen -W "-h --help --to --write" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
+        "spf") COMPREPLY=($(compgen -W "check explain merge -h --help" -- "$cur")); ;;
+        "spf check") COMPREPLY=($(compgen -W "-h --help --record --json --ip --from" -- "$cur")); ;;
+        "spf explain") COMPREPLY=($(compgen -W "-h --help --record --json" -- "$cur")); ;;
+        "spf merge") COMPREPLY=($(compgen -W "-h --help --record --json --add" -- "$cur")); ;;
+        "dns") COMPREPLY=($(compgen -W "-h --help --provider --reports-to --add --json" -- "$cur")); ;;
         "install") COMPREPLY=($(compgen -W "-h --help --root --prefix --python --dry-run --yes --no-divert --units --no-units --start" -- "$cur")); ;;
         "uninstall") COMPREPLY=($(compgen -W "-h --help --root --dry-run --yes" -- "$cur")); ;;
         "serve") COMPREPLY=($(compgen -W "-h --help --user --config --roles --spool --hash-password --foreground" -- "$cur")); ;;

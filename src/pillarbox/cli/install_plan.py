@@ -56,7 +56,7 @@ from pillarbox.handoff import start
 
 fault = start()  # ends the process where it has handed the mail over
 """
-_EXTRAS = "sys.path.append({path!r})  # what an extra brings\n"
+_EXTRAS = "sys.path.append({path!r})  # extras\n"
 _RUN = """
 from pillarbox.cli.main import run
 

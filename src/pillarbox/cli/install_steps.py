@@ -46,6 +46,7 @@ __all__ = ["RUN", "Installation", "take_back"]
 RUN = "/run/pillarbox"
 
 _COPIES = f"{FOLDER}/saved"
+_FOLDERS_OF_RECORD = (_COPIES, FOLDER)  # go last
 _PRIVATE = 0o700
 _PUBLIC = 0o755
 _MAIL = ("tmp", "queue", "hold", "failed", "corrupt")  # in what a spool's mail can be
@@ -169,30 +170,30 @@ class Installation:
         if inside:
             yield say("put {count} files below {path}", count=len(inside), path=self._library)
         for item in self._to_put:
-            entry = record.entries[item.path]
-            if item in inside:
-                continue
-            if entry in self._to_divert:
-                yield say(
-                    "put {path}; other packages' own goes to {other} (dpkg-divert)",
-                    path=item.path,
-                    other=entry.diverted,
-                )
-            elif item.path in self._moved:
-                yield say(
-                    "put {path}, which was changed; the changed one is kept beside it",
-                    path=item.path,
-                )
-            elif entry.copy:
-                yield say("put {path}, and keep a copy of what is there", path=item.path)
-            else:
-                yield say("put {path}", path=item.path)
+            if item not in inside:
+                yield self._line_of(record.entries[item.path])
         for path in self._folders_missing():
             yield say("make the directory {path}", path=path)
         for entry in self._obsolete:
             yield say("take {path} away, which belongs to an older version", path=entry.path)
         for path in self._left:
             yield say("leave {path} as it is: it is yours", path=path)
+
+    def _line_of(self, entry: Entry) -> Text:
+        path = entry.path
+        if entry in self._to_divert:
+            return say(
+                "put {path}; other packages' own goes to {other} (dpkg-divert)",
+                path=path,
+                other=entry.diverted,
+            )
+        if path in self._moved:
+            return say(
+                "put {path}, which was changed; the changed one is kept beside it", path=path
+            )
+        if entry.copy:
+            return say("put {path}, and keep a copy of what is there", path=path)
+        return say("put {path}", path=path)
 
     def _folders_missing(self) -> list[str]:
         folders = (SPOOL, RUN) if self._root.is_here else (SPOOL,)
@@ -213,8 +214,10 @@ class Installation:
         root, record = self._root, self._record
         record.folders[:0] = root.make_folders(f"{_COPIES}/x")
         for entry in record.entries.values():
-            if entry.copy and root.look(entry.copy) is None and is_same(
-                root.look(entry.path), entry.before
+            if (
+                entry.copy
+                and root.look(entry.copy) is None
+                and is_same(root.look(entry.path), entry.before)
             ):
                 root.save(entry.path, entry.copy)
         old = Record.read(root)
@@ -294,12 +297,7 @@ def take_back(root: Root, record: Record) -> tuple[list[str], list[str]]:
         kept.append(SPOOL)
     elif SPOOL in record.folders:
         _clear_spool(root)
-    for path in record.folders:
-        if path == RUN:
-            for name in ("submit.sock", "control.sock"):
-                root.remove(f"{RUN}/{name}")
-        if not path.startswith(FOLDER):
-            root.remove_folder(path)
+    _remove_folders(root, [path for path in record.folders if path not in _FOLDERS_OF_RECORD])
     is_gone = SPOOL not in kept
     if record.has_made_user and os.geteuid() == 0 and is_gone and ids_of_user(root):
         remove_user(root)
@@ -308,10 +306,17 @@ def take_back(root: Root, record: Record) -> tuple[list[str], list[str]]:
             root.remove(entry.copy)
     root.remove_folder(_COPIES)
     root.remove(PATH)  # the last word
-    for path in record.folders:
-        if path.startswith(FOLDER) or FOLDER.startswith(path):
-            root.remove_folder(path)
+    _remove_folders(root, record.folders)
     return kept, moved
+
+
+def _remove_folders(root: Root, folders: Sequence[str]) -> None:
+    """Remove the directories that are empty; what a service leaves in its own does not count."""
+    if RUN in folders:
+        for name in ("submit.sock", "control.sock"):
+            root.remove(f"{RUN}/{name}")
+    for path in folders:
+        root.remove_folder(path)
 
 
 def take_back_entry(root: Root, entry: Entry) -> list[str]:

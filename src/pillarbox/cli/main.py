@@ -44,6 +44,8 @@ COMMANDS = {
     "providers": ("pillarbox.cli.providers", "show what is known of mail providers"),
     "explain": ("pillarbox.cli.explain", "say what a server's answer means, and what to do"),
     "config": ("pillarbox.cli.config", "show and check the accounts, or import them"),
+    "spf": ("pillarbox.cli.spf", "check, explain or merge a domain's SPF records"),
+    "dns": ("pillarbox.cli.dns", "show the DNS records that a domain needs to send"),
     "install": ("pillarbox.cli.install", "put programs and services in place; shows first"),
     "uninstall": ("pillarbox.cli.uninstall", "undo that, to the octet"),
     "serve": ("pillarbox.intake.serve", "take mail from programs, keep it safe, and deliver it"),

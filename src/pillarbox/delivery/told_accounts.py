@@ -133,6 +133,8 @@ class ToldAccounts(Accounts):
         if system is None or not self._is_told:
             return files
         accounts = self._hear()
+        if accounts is None and self._has_heard and self._files is not None:
+            return self._files  # what was told before counts on
         self._has_heard = accounts is not None
         return Files(ConfigFile(system.path, accounts or ()), None)
 

@@ -122,10 +122,10 @@ def _ends_in(host: str, suffixes: Sequence[str]) -> bool:
 
 def _spf(domain: str, ask: Ask, include: str, additions: Sequence[Term]) -> Row:
     present = find_records(domain, ask)
+    note: str = "" if present else say("{domain} has no SPF record", domain=domain)
     # The provider stands first where nothing is there yet.
     wished = (*((parse_term(f"include:{include}"),) if include else ()), *additions)
     if not present and not wished:
-        note = say("{domain} has no SPF record", domain=domain)
         return Row("@", "TXT", present=(), wished=(), state=MISSING, note=note)
     try:
         text = merge(present, wished, domain=domain).text
@@ -133,13 +133,10 @@ def _spf(domain: str, ask: Ask, include: str, additions: Sequence[Term]) -> Row:
         return Row("@", "TXT", present=present, wished=(), state=WRONG, note=exc.problem)
     if present == (text,):
         return Row("@", "TXT", present=present, wished=present, state=FINE)
-    note = (
-        say("{domain} has more than one SPF record", domain=domain)
-        if len(present) > 1
-        else say("replace the SPF record, do not add a second")
-        if present
-        else ""
-    )
+    if len(present) > 1:
+        note = say("{domain} has more than one SPF record", domain=domain)
+    elif present:
+        note = say("replace the SPF record, do not add a second")
     return Row("@", "TXT", present=present, wished=(text,),
                state=WRONG if present else MISSING, note=note)  # fmt: skip
 

@@ -66,11 +66,12 @@ def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str
     permitting: list[Term] = []
     excepting: list[Term] = []
     for record in read:
-        terms = [term for term in record.mechanisms if term.name != "all"]
+        terms = _before_all(record)
         first = next((i for i, t in enumerate(terms) if t.qualifier != "+"), len(terms))
         permitting += terms[:first]
         rest = terms[first:]
-        if excepting and rest:
+        others = [_all_of(other) for other in read if other is not record]
+        if rest and (excepting or "+" in others):
             notes.append(say("exceptions of a second record are left out: they would overrule"))
             permitting += [term for term in rest if term.qualifier == "+"]
         else:
@@ -96,6 +97,27 @@ def split_strings(text: str) -> tuple[str, ...]:
     return tuple(text[i : i + _STRING_MAX] for i in range(0, len(text), _STRING_MAX)) or ("",)
 
 
+def _all_of(record: Record) -> str:
+    """Return the qualifier of the ``all`` that counts, the first; empty: there is none."""
+    return next((term.qualifier for term in record.mechanisms if term.name == "all"), "")
+
+
+def _before_all(record: Record) -> list[Term]:
+    """
+    Return the mechanisms that are to stand before ``all``.
+
+    What stands behind it was never read (RFC 7208 5.1); its owner wished to permit with it, so
+    that is moved forward, and an exception, which would begin to count, is not.
+    """
+    kept, is_behind = [], False
+    for term in record.mechanisms:
+        if term.name == "all":
+            is_behind = True
+        elif not is_behind or term.qualifier == "+":
+            kept.append(term)
+    return kept
+
+
 def _once(terms: Sequence[Term], domain: str) -> list[str]:
     seen, words = set(), []
     for term in terms:
@@ -107,13 +129,10 @@ def _once(terms: Sequence[Term], domain: str) -> list[str]:
 
 def _end(read: Sequence[Record], notes: list[str]) -> tuple[list[str], list[Term]]:
     """Return how the record ends, and the redirects that become includes."""
-    alls = [t.qualifier for r in read for t in r.mechanisms if t.name == "all"]
+    alls = [qualifier for record in read if (qualifier := _all_of(record))]
     # "redirect" counts only where there is no "all" (RFC 7208 6.1).
     redirects = [
-        term
-        for record in read
-        if (term := record.modifier("redirect"))
-        and not any(t.name == "all" for t in record.mechanisms)
+        term for record in read if (term := record.modifier("redirect")) and not _all_of(record)
     ]
     if redirects and not alls and len({term.key() for term in redirects}) == 1:
         return [redirects[0].text], []

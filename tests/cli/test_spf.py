@@ -1,0 +1,130 @@
+"""``pillarbox spf`` and ``pillarbox dns``, asking a nameserver on loopback."""
+
+import json
+import random
+import socket
+import threading
+
+import dns.message
+import dns.rrset
+import pytest
+
+from pillarbox.cli import dns as dns_page
+from pillarbox.cli.spf import domain_of, main
+from pillarbox.errors import DataError, UsageError
+
+ZONE = {
+    ("example.com.", "TXT"): ['"v=spf1 include:spf.qiye.aliyun.com -all"'],
+    ("example.com.", "MX"): ["5 mx1.qiye.aliyun.com."],
+    ("spf.qiye.aliyun.com.", "TXT"): ['"v=spf1 ip4:192.0.2.0/24 " "-all"'],
+    ("mail.example.com.", "A"): ["198.51.100.7"],
+    ("twice.example.", "TXT"): ['"v=spf1 mx -all"', '"v=spf1 a -all"'],
+    ("loop.example.", "TXT"): ['"v=spf1 include:loop.example -all"'],
+    ("open.example.", "TXT"): ['"v=spf1 +all"'],
+    ("late.example.", "TXT"): ['"v=spf1 ip4:192.0.2.1/33 -all"'],
+}
+
+
+@pytest.fixture
+def nameserver(monkeypatch):
+    """Serve ZONE, or what the test puts in ``raw``, on loopback."""
+    raw = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def serve():
+            while True:
+                data, client = server.recvfrom(4096)
+                if not data:
+                    return
+                question = dns.message.from_wire(data)
+                answer = dns.message.make_response(question)
+                name, kind = question.question[0].name, question.question[0].rdtype
+                rows = ZONE.get((name.to_text(), dns.rdatatype.to_text(kind)))
+                if rows:
+                    answer.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *rows))
+                server.sendto(raw[0](answer) if raw else answer.to_wire(), client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        monkeypatch.setenv("PILLARBOX_DNS", f"127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setenv("LC_ALL", "C.UTF-8")
+        yield raw
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", server.getsockname())
+        thread.join()
+
+
+CASES = [
+    (["check", "example.com"], 0, "1 of 10"),
+    (["check", "example.com", "--ip", "192.0.2.9"], 0, "192.0.2.9: pass include:"),
+    (["check", "example.com", "--ip", "198.51.100.7"], 2, "fail -all"),
+    (["check", "twice.example"], 2, "more than one SPF record"),
+    (["check", "loop.example"], 2, "includes itself"),
+    (["check", "open.example"], 1, "+all lets the whole world"),
+    (["check", "nothing.example"], 1, "no SPF record"),
+    (["check", "late.example"], 2, "\n                    ^^^\n"),
+    (["explain", "example.com"], 0, "whom spf.qiye.aliyun.com permits: may send"),
+    (["merge", "example.com", "--add", "a:mail.example.com"], 0,
+     "v=spf1 include:spf.qiye.aliyun.com a:mail.example.com -all"),
+    (["merge", "example.com", "--add", "a:mail.example.com"], 0, "leaves from the provider"),
+    (["merge", "example.com", "--add", "ip4:192.0.2.0/24"], 0, "is there already"),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("nameserver")
+@pytest.mark.parametrize(("arguments", "code", "expected"), CASES)
+def test_says_what_the_domain_says(capsys, arguments, code, expected):
+    """Each answer has its exit code, on the page and as JSON."""
+    assert main(arguments) == code
+    assert expected in capsys.readouterr().out
+    assert main([*arguments, "--json"]) == code
+    json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_dns_page_shows_what_is_there_and_what_should_be(capsys):
+    """The zone file and the form of Aliyun DNS have the merged SPF record and DMARC."""
+    assert dns_page.main(["example.com", "--add", "a:mail.example.com"]) == 2
+    out = capsys.readouterr().out
+    merged = "v=spf1 include:spf.qiye.aliyun.com a:mail.example.com -all"
+    assert f'example.com. 3600 IN TXT "{merged}"' in out
+    assert f"@ | TXT | {merged}" in out
+    assert "_dmarc | TXT | v=DMARC1; p=none; rua=mailto:postmaster@example.com" in out
+    assert "default._domainkey TXT: see the provider's console" in out
+    assert dns_page.main(["example.com", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["provider"] == "aliyun-qiye"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "com", "a..com", "x" * 64 + ".com", "[192.0.2.1]", "a\nb.c\x00"]
+)
+def test_wrong_domain_is_wrong_use(text):
+    """What is no domain ends in a sentence and never in a question."""
+    if text.startswith("["):
+        assert domain_of(text) == text  # nobody has it; the DNS says so
+        return
+    with pytest.raises(UsageError):
+        domain_of(text)
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_any_octets_in_a_record_end_in_an_answer(capsys):
+    """Attack: a published record full of anything ends in a code, and nothing raw is printed."""
+    chance = random.Random(7)
+    for number in range(60):
+        octets = bytes(chance.choice(b"%{}:/=.a1-+~ ip4lux\x00\x1b\xff") for _ in range(60))
+        shown = "".join(f"\\{octet:03d}" for octet in b"v=spf1 " + octets)
+        ZONE[(f"fuzz{number}.example.", "TXT")] = [f'"{shown}"']
+        for action in ("check", "explain", "merge"):
+            assert main([action, f"fuzz{number}.example"]) in (0, 1, 2)
+        assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_broken_addition_is_an_error_of_the_addition(capsys):
+    """The fault is marked; the page of the DNS raises it."""
+    assert main(["merge", "example.com", "--add", "ip4:999.1.1.1"]) == 2
+    assert "^^^^^^^^^" in capsys.readouterr().out
+    with pytest.raises(DataError):
+        dns_page.main(["example.com", "--add", "ip4:999.1.1.1"])
