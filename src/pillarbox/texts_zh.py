@@ -1434,7 +1434,7 @@ TEXTS: dict[str, str] = {
     "account {name}: the password crosses the network openly": "账户 {name}：密码以明文经过网络",
     "account {name} is not chosen for {sender}: {other} comes before it": "{sender} 不会选中账户 {name}：{other} 排在它前面",
     "-a {name} still uses it": "用 -a {name} 仍可使用",
-    # config/importers
+    # config and its importers
     "{path}:{line}: {problem}": "{path}:{line}：{problem}",
     "'{text}' names no port": "“{text}”中没有有效端口",
     "the value for {keyword} fits in no line": "{keyword} 的值写不进一行",
