@@ -207,7 +207,9 @@ class Desk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.run(_turns())  # whom the kernel has let in is a session then
         self.run(self.server.close())
+        self.run(_turns())  # and transports close behind the sessions
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
@@ -216,3 +218,8 @@ class Desk:
     def run(self, work: Any) -> Any:
         """Run something in the server's loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+
+async def _turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)

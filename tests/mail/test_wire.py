@@ -174,14 +174,14 @@ def test_no_octet_could_end_a_line_but_crlf(text, places):
 
 
 @given(BODY, st.lists(st.integers(0, 100), max_size=8))
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 def test_chunks_do_not_matter(text, places):
     """However a text comes, the same octets go out."""
     assert data_form(cut(text, places)) == data_form([text])
 
 
 @given(BODY)
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 def test_every_server_sees_one_mail(text):
     """All four kinds of server take the same one mail, and what comes behind it for commands."""
     for line_end in SERVERS.values():
@@ -217,7 +217,7 @@ LINES = st.lists(st.tuples(st.sampled_from([0, 1, 75, 76, 997, 998, 999]), st.in
 
 
 @given(LINES, st.sampled_from([b"\n", b"\r\n"]), st.integers(1, 3000))
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 def test_lines_of_one_length_hide_no_long_one(lines, end, size):
     """However many lines are alike, one that is too long is found, and none that is not."""
     text = b"".join((b"x" * length + end) * count for length, count in lines)
