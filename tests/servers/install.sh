@@ -19,7 +19,8 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 
 # Commands that tests call, and the package of each.
 tools='msmtp:msmtp swaks:swaks strace:strace openssl:openssl update-ca-certificates:ca-certificates
-    cc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs'
+    cc:gcc mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs
+    systemd-analyze:systemd'
 
 # Directory name, then the packages that are unpacked into it.
 servers='

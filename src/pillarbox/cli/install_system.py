@@ -14,6 +14,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
+import pillarbox
 from pillarbox.cli.install_plan import USER
 from pillarbox.errors import ConfigError, InputOutputError
 from pillarbox.mail.reply import printable
@@ -202,11 +203,19 @@ def make_user(root: Root, home: str) -> None:
 
     """
     if shutil.which("systemd-sysusers"):
-        _run("systemd-sysusers", *_of(root), f"{USER}.conf")
+        # Not by the name of our file: with --no-units, or another prefix, it is not found.
+        _run("systemd-sysusers", *_of(root), "--inline", _line_of_user())
         return
     where = [] if root.is_here else ["--root", root.path]
     wishes = ("--system", "--user-group", "--home-dir", home, "--shell", "/usr/sbin/nologin")
     _run("useradd", *where, *wishes, USER)
+
+
+def _line_of_user() -> str:
+    """Return the line of sysusers.d(5) that the units bring."""
+    top = os.path.dirname(os.path.abspath(pillarbox.__file__))
+    with open(f"{top}/units/{USER}.sysusers", encoding="ascii") as file:
+        return next(line.strip() for line in file if line.startswith("u "))
 
 
 def remove_user(root: Root) -> None:
