@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Many tests wait for a server or a disk: one more than there are processors.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 .PHONY: try test check fuzz bench soak powercut clean
 
@@ -10,7 +12,7 @@ try: $(VENV)/.try ## show a mail going through, on a provider inside this comput
 	@$(BIN)/pillarbox try $(ARGS)
 
 test: $(VENV)/.test ## run the tests; what needs root or a system package is skipped with a reason
-	@$(BIN)/python -m pytest -n auto -q $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) -q $(ARGS)
 
 check: $(VENV)/.lint ## style, types, documents
 	@$(BIN)/ruff check .

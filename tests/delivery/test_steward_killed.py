@@ -114,7 +114,11 @@ def _edited(before, after, told):
     (HOLD, b"P", {"command": "edit", "id": "", "content": "bmV3"}, _edited),
 ])  # fmt: skip
 def test_killed_in_front_of_any_call(tmp_path, state, progress, request_, check):
-    """Every call of it is the last one once; what was told is so, and no mail is torn or lost."""
+    """
+    Every call of it is the last one once; what was told is so, and no mail is torn or lost.
+
+    Two of three are left out, unless ``PILLARBOX_ALL_POINTS`` is set.
+    """
     template, path = str(tmp_path / "template"), str(tmp_path / "spool")
     spool = Directory(template)
     spool.open()
@@ -123,9 +127,10 @@ def test_killed_in_front_of_any_call(tmp_path, state, progress, request_, check)
     if "id" in request_:
         request_ = request_ | {"id": ids[0]}
     before = _found(template)
-    point, ended = 0, -signal.SIGKILL
+    step = 1 if "PILLARBOX_ALL_POINTS" in os.environ else 3
+    point, ended = 1 - step, -signal.SIGKILL
     while ended:
-        point += 1
+        point += step
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(template, path)
         told, ended = _told(path, point, request_)

@@ -334,14 +334,15 @@ _REFUSED = {
 def test_what_the_service_has_to_refuse_is_refused(victim, name):
     """By a reply that says so, and nothing is in the queue for it."""
     code, expected = _REFUSED[name]
-    before = sorted(os.listdir(victim.spool / "queue"))
+    before = set(os.listdir(victim.spool / "queue"))
     said = attack(victim, f"print({code}.decode())")
     if name.startswith("L7 ") and expected == b"451":
         # A local name of that form is nobody's: whoever has no alias for it cannot send to it.
         assert "Queued" not in said
     else:
         assert f"\n{expected.decode()} " in said, said
-    assert sorted(os.listdir(victim.spool / "queue")) == before
+    # What was there before may have been sent meanwhile.
+    assert set(os.listdir(victim.spool / "queue")) <= before
 
 
 def test_the_mail_of_others_is_not_his_to_see_or_to_delete(victim):
