@@ -149,6 +149,7 @@ def test_sendmail_q_without_a_queue():
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.users
 def test_a_user_flushes_what_is_his():
     """He has no power over accounts, so his mails are tried, and nobody else's."""
     spool, carrier = Memory(), HandCarrier()

@@ -82,6 +82,7 @@ def run_as(uid, desk, *words):
 
 @pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize("uid", [0, OWNER, ANN, 65534])
+@pytest.mark.users
 def test_a_thousand_mails_are_listed_for_whom_they_concern(full, uid):
     """Table and JSON tell the same; root and the owner see all, others what is theirs."""
     is_all = uid in (0, OWNER)
@@ -114,6 +115,7 @@ def test_a_thousand_mails_are_listed_for_whom_they_concern(full, uid):
     (["pause", "work"], 77, "only root and the owner"),
     (["resume", "work"], 77, "only root and the owner"),
 ])  # fmt: skip
+@pytest.mark.users
 def test_attack_a_user_who_steers_what_is_not_his(full, words, code, problem):
     """He is told, and nothing has changed."""
     ids = {entry.head.origin.uid: entry.head.id for entry in full.spool.scan()}
@@ -522,6 +524,7 @@ class _Nowhere:
 
 @pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize(("uid", "code"), [(OWNER, 0), (ANN, 75)])
+@pytest.mark.users
 def test_a_spool_is_its_owners(theirs, uid, code):
     """For others it is shut, and it is said who could look."""
     done = run_as(uid, _Nowhere, "list", "--spool", str(theirs))

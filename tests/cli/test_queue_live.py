@@ -90,6 +90,7 @@ def counts(live, uid):
     return Counter(row["state"] for row in rows(live, uid, "list", "--state", "all"))
 
 
+@pytest.mark.users
 def test_every_command_on_a_thousand_mails(live):
     """By root, by the service's user, by others; nothing is lost on the way."""
     seen = set()

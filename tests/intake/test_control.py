@@ -162,6 +162,7 @@ def test_a_long_line_of_the_owner_is_a_line(talker, size):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.users
 def test_attack_a_long_line_of_a_user(spool):
     """He has no content to give."""
     done = _asked_by(ANN, spool, "{'command': 'show', 'id': 'x' * 70_000}", "print(row)")
@@ -322,6 +323,7 @@ def test_the_end_of_the_server_ends_every_conversation(tmp_path, spool):
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize(("uid", "seen"), [(0, 2), (OWNER, 2), (ANN, 1), (65534, 0)])
+@pytest.mark.users
 def test_the_kernel_says_who_asks(spool, uid, seen):
     """Not he himself: whatever stands in the request, he sees what is his."""
     put(spool, uid=ANN)

@@ -354,6 +354,7 @@ print(refused)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.users
 def test_ten_thousand_connections_cost_nothing_that_stays():
     """Attack L15: caps for a user and for all; root's mail is taken meanwhile and behind it."""
     with socket.socket() as free:

@@ -25,7 +25,10 @@ from peer import PASSWORD, USER, Peer
 from programs import SRC
 from served import Service, accounts_for, folder_for_all
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+pytestmark = [
+    pytest.mark.users,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else"),
+]
 
 ATTACKER, SERVICE = 4711, 4712
 CANARY = PASSWORD  # what must not be found anywhere

@@ -492,6 +492,7 @@ def test_the_watchdog_starves_when_something_does_not_work(tmp_path, look, count
 # -- whose it is -----------------------------------------------------------------------------------
 
 
+@pytest.mark.users
 def test_it_serves_an_ordinary_user_without_new_privileges(relay):
     """No root, no set-id bit, nothing to gain: PR_SET_NO_NEW_PRIVS."""
     if os.geteuid() != 0:
@@ -609,6 +610,7 @@ def test_a_descriptor_limit_is_no_end():
         assert len([line for line in service.lines if "event=socket" in line]) == 1
 
 
+@pytest.mark.users
 def test_its_memory_is_closed_to_others():
     """Attacks L10, P6: not dumpable, so that not even its own user reads it through /proc."""
     if os.geteuid() != 0:
