@@ -47,6 +47,9 @@ def folder_for_all() -> Path:
     return folder
 
 
+_GRACE_S = 2.0
+
+
 class Service:
     """
     A service.
@@ -201,7 +204,8 @@ class Service:
         """Return what is asked for as soon as it is true; asked with each line that comes."""
         with self._changed:
             self._changed.wait_for(lambda: what() or "(end)" in self.lines, timeout_s)
-            found = what()
+            # Its last word to systemd may be read behind the end of its log.
+            found = self._changed.wait_for(what, _GRACE_S)
         assert found, f"it did not come: {self.lines} {self.told}"
         return found
 
