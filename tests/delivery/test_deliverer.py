@@ -165,6 +165,26 @@ def test_dead_dispatcher_is_seen(tmp_path, stack):
     assert "looked" in world.deliverer.stalled()
 
 
+def test_fault_of_one_round_stops_no_mail(tmp_path, stack, monkeypatch):
+    """It is told, and the next round sends: a service without a watchdog would be dead for ever."""
+    monkeypatch.setattr("pillarbox.delivery.deliverer._LOOK_S", 0.01)
+    world = world_of(tmp_path, stack)
+    planted = [RuntimeError("planted")]
+
+    def look():
+        if planted:
+            raise planted.pop()
+
+    monkeypatch.setattr(world.deliverer._upkeep, "look_at_files", look)
+    entry_id = world.put(is_known=False)
+    promise = world.deliverer.wait_for(entry_id)
+    world.deliverer.start()
+    world.deliverer.added(entry_id)
+    assert not promise.result(20).is_kept
+    assert len(world.told("fault")) == 1
+    assert world.deliverer.stop(20)
+
+
 # -- in the foreground -------------------------------------------------------------------------
 
 

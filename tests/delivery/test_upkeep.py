@@ -124,6 +124,23 @@ def test_calendar_alone_gives_nothing_up(jump_s, tmp_path, stack):
     assert reports(world) == []
 
 
+def test_wrong_calendar_has_no_mail_read_again_with_each_scan(tmp_path, stack):
+    """All mail is old by it: each entry is opened once in ten minutes, and not with every look."""
+    world = world_of(tmp_path, stack, LATER, limits={"scan_interval_s": 60.0})
+    world.put()
+    world.run(1)
+    world.clock.calendar_s += 10 * YEAR_S
+    claims = []
+    claim = world.spool.claim
+    world.spool.claim = lambda *words: (claims.append(words), claim(*words))[1]
+    world.deliverer._upkeep._look_at_ages()
+    world.deliverer._upkeep._look_at_ages()
+    assert len(claims) == 1
+    world.clock.now_s += 601
+    world.deliverer._upkeep._look_at_ages()
+    assert len(claims) == 2
+
+
 def test_age_is_counted_in_short_lives(tmp_path, stack):
     """A daemon that is started anew every day gives a mail up after five days all the same."""
     world = world_of(tmp_path, stack, NO_LOGIN)

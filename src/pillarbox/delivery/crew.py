@@ -32,7 +32,7 @@ class Crew:
     def __init__(self, size: int, name: str) -> None:
         self._size = size
         self._name = name
-        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._work: SimpleQueue[Callable[[], object]] = SimpleQueue()
         # One token for each piece there is room for: a semaphore is ten times as slow.
         self._room: SimpleQueue[None] = SimpleQueue()
         for _ in range(_MAX_WAITING):
@@ -41,7 +41,7 @@ class Crew:
         self._waiting = threading.Lock()
         self._threads = 0
 
-    def do(self, work: Callable[[], None]) -> None:
+    def do(self, work: Callable[[], object]) -> None:
         """Have something done, soon; blocks while there is too much of it. It must not raise."""
         if self._threads < self._size:
             self._start_one()

@@ -320,18 +320,25 @@ class Deliverer(Carrier):
         thread = threading.Thread(
             target=self._traffic.guard, args=(target, *args), name=f"pillarbox {name}", daemon=True
         )
-        self._threads = [each for each in self._threads if each.is_alive()]
-        self._threads.append(thread)
         thread.start()
+        self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         return thread
 
     def _dispatch(self) -> None:
         """Start workers where there is something to do, until we are stopped."""
         while not self._traffic.is_stopping:
-            self._do_chores()
-            with self.queue.changed:
-                if not self._traffic.is_stopping:
-                    self.queue.changed.wait(min(self._start_workers(), _LOOK_S))
+            # A round that fails is told, and the mail goes on with the next: who has no
+            # watchdog would never hear that none came.
+            if not self._traffic.guard(self._go_round):
+                with self.queue.changed:
+                    if not self._traffic.is_stopping:
+                        self.queue.changed.wait(_LOOK_S)
+
+    def _go_round(self) -> None:
+        self._do_chores()
+        with self.queue.changed:
+            if not self._traffic.is_stopping:
+                self.queue.changed.wait(min(self._start_workers(), _LOOK_S))
 
     def _do_chores(self) -> None:
         now = self._clock.elapsed_s()
@@ -364,8 +371,8 @@ class Deliverer(Carrier):
                 if wait > 0:
                     soonest = min(soonest, wait)
                 elif health.workers < health.max_workers(self.limits.connections):
-                    health.workers += 1
                     self._start_thread(self._work, f"worker {name}", health)
+                    health.workers += 1
         return soonest
 
     def _work(self, health: Health) -> None:

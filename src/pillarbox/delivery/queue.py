@@ -43,8 +43,8 @@ class Item:
         accepted_s: When it was accepted, in seconds since the epoch.
         due_s: When it may be tried, in elapsed seconds.
         watched_s: Since when, in elapsed seconds, its age is being watched.
-        first_try: How often its account had been tried when it came.
         is_busy: A worker has it.
+        judged_s: When its age was looked at last, in elapsed seconds.
         was_warned: Its sender was told that it takes long.
 
     """
@@ -53,9 +53,9 @@ class Item:
         "accepted_s",
         "account",
         "due_s",
-        "first_try",
         "id",
         "is_busy",
+        "judged_s",
         "lane",
         "priority",
         "size_bytes",
@@ -74,8 +74,8 @@ class Item:
         self.accepted_s = head.accepted_s
         self.due_s = due_s
         self.watched_s = watched_s
-        self.first_try = 0
         self.is_busy = False
+        self.judged_s = 0.0
         self.was_warned = entry.progress.has_warned
 
 

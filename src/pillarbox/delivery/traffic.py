@@ -429,8 +429,14 @@ class Traffic:
             self.queue.give_back(item, item.watched_s + delay)
         ending.tell(is_kept=not is_gone)
 
-    def guard(self, target: Callable[..., None], *args: object) -> None:
-        """Do something in a thread; a fault of ours ends in one line and not in a traceback."""
+    def guard(self, target: Callable[..., None], *args: object) -> bool:
+        """
+        Do something in a thread; a fault of ours ends in one line and not in a traceback.
+
+        Returns:
+            Whether it was done.
+
+        """
         try:
             target(*args)
         except Exception as exc:  # noqa: BLE001 (the last resort of a thread)
@@ -441,6 +447,8 @@ class Traffic:
             if trace is not None:
                 place = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
             self.events.event(CRITICAL, "fault", kind=type(exc).__name__, place=place)
+            return False
+        return True
 
     def settle(self) -> None:
         """Wait until all is written down, durably as far as it can be. Blocks and fsyncs."""

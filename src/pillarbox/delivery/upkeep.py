@@ -28,6 +28,9 @@ __all__ = ["AGES_S", "Upkeep"]
 
 AGES_S = 3600.0  # how often it is written down that mail has grown older
 _MAX_GAP_S = 86400.0
+# Between two looks into an entry that is old by the calendar, and not by the other clock: with a
+# wrong calendar that is the whole queue.
+_JUDGED_S = 600.0
 _WORTH_NOTING_S = 60.0  # less of an age than this need not outlive a restart
 
 
@@ -180,7 +183,10 @@ class Upkeep:
             age_s = now - item.accepted_s
             is_old = age_s >= limits.queue_lifetime_s
             is_late = age_s >= limits.warning_after_s and not item.was_warned
-            if (is_old or is_late) and self._queue.take_one(item.id) is not None:
+            elapsed_s = self._clock.elapsed_s()
+            is_new = not item.judged_s or elapsed_s - item.judged_s >= _JUDGED_S
+            if (is_old or is_late) and is_new and self._queue.take_one(item.id) is not None:
+                item.judged_s = elapsed_s
                 due_s = item.due_s
                 health = self._traffic.health(item.lane)
                 # Without its account there is nobody to speak for it.
