@@ -252,6 +252,22 @@ def test_account_without_host_is_told_where_it_is_asked_for(tmp_path):
         found.named("two")
 
 
+def test_change_while_it_is_read_is_noticed(tmp_path, monkeypatch):
+    """What is written between the reading and the look at the file is not missed for ever."""
+    found = accounts(tmp_path, TWO)
+    read = found._read
+
+    def read_and_change():
+        files = read()
+        (tmp_path / "msmtprc").write_text(TWO.replace("one.example", "three.example"))
+        return files
+
+    monkeypatch.setattr(found, "_read", read_and_change)
+    found.load()
+    assert found.named("one").host == "one.example"
+    assert found.has_changed()
+
+
 def test_choice_is_made_anew_after_a_reload(tmp_path):
     """What was remembered of a sender is forgotten with the files that it was read from."""
     found = accounts(tmp_path, TWO + "account default : one\n")

@@ -156,6 +156,7 @@ class Accounts:
                 a ``fallback`` leads nowhere or in a circle.
 
         """
+        before = self._look()  # what changes while it is read is read again
         files = self._read()
         finished = {}
         for account in files.accounts():
@@ -177,7 +178,7 @@ class Accounts:
             self._files = files
             self._finished = finished
             self._chosen = {}
-            self._stamps = self._look()
+            self._stamps = before or self._look()
             self.generation += 1
 
     def has_changed(self) -> bool:
