@@ -265,8 +265,12 @@ class Client:
     def __init__(self, path: str, *, is_stranger: bool = False) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(20)
-        with as_stranger() if is_stranger else contextlib.nullcontext():
-            self.sock.connect(path)
+        try:
+            with as_stranger() if is_stranger else contextlib.nullcontext():
+                self.sock.connect(path)
+        except OSError:
+            self.sock.close()
+            raise
         self.lines = self.sock.makefile("rb")
 
     def __enter__(self) -> Self:
