@@ -171,6 +171,7 @@ def test_a_second_service_on_the_same_spool_ends_with_75(relay):
         second = run_program("pillarbox", ["serve", "--config", str(service.config)])
         assert second.exit_code == 75
         assert str(service.process.pid) in second.err
+        assert "event=stopped" not in second.err  # it never was
         service.hand_over(MAIL)
         service.wait_for_line("event=delivered")
 

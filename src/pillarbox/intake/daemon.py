@@ -114,6 +114,7 @@ class Daemon:
         self._ends = asyncio.Event()
         self._reloading = asyncio.Lock()
         self._is_ill = False
+        self._has_started = False
 
     async def run(self) -> None:
         """
@@ -139,6 +140,7 @@ class Daemon:
                 spool=self._service.spool,
                 waiting=self._waiting,
             )
+            self._has_started = True
             self._notifier.ready(f"{self._waiting} mails waiting")
             self._start(self._watch())
             if self._shares is not None:
@@ -310,7 +312,8 @@ class Daemon:
             # His programs may keep their mail by themselves while nobody is here. The callers of
             # a system's service wait for it; they must not find their own way round it.
             self._doors.remove_sockets()
-        self._events.event(NOTICE, "stopped")
+        if self._has_started:
+            self._events.event(NOTICE, "stopped")
         # A thread that a disk holds must not hold the end: asyncio would wait for all of them.
         self._threads.shutdown(wait=False, cancel_futures=True)
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
