@@ -18,8 +18,6 @@ from pillarbox.spool.memory import Memory
 from programs import ENVIRONMENT, call_program, run_program
 from queue_desk import ANN, CONTENT, OWNER, Desk, HandCarrier, put
 
-NOWHERE = {"PILLARBOX_CONTROL": "/nonexistent/control.sock"}
-
 
 @pytest.fixture(name="desk")
 def _desk(tmp_path):
@@ -37,19 +35,19 @@ def _desk(tmp_path):
 )
 def test_nothing_waits(words):
     """Where there is no queue the listing is empty, whatever is asked."""
-    result = call_program("mailq", words, b"this is no mail\n", NOWHERE)
+    result = call_program("mailq", words, b"this is no mail\n")
     assert (result.exit_code, result.out, result.err) == (0, "Mail queue is empty\n", "")
 
 
 def test_in_a_real_process():
     """The same with an interpreter of its own, without a home or a configuration."""
-    result = run_program("mailq", env={"HOME": "", **NOWHERE})
+    result = run_program("mailq", env={"HOME": ""})
     assert (result.exit_code, result.out, result.err) == (0, "Mail queue is empty\n", "")
 
 
 def test_main_returns_the_exit_code(capsys, monkeypatch):
     """The function that ``sendmail -bp`` calls prints and returns."""
-    monkeypatch.setenv("PILLARBOX_CONTROL", NOWHERE["PILLARBOX_CONTROL"])
+    monkeypatch.delenv("PILLARBOX_CONTROL", raising=False)
     monkeypatch.setenv("HOME", "/nonexistent")
     assert mailq.main(()) == 0
     assert capsys.readouterr().out == "Mail queue is empty\n"
@@ -144,7 +142,7 @@ def test_sendmail_q_has_all_tried_now(desk):
 
 def test_sendmail_q_without_a_queue():
     """There is nothing to do."""
-    result = call_program("sendmail", ["-q"], env=NOWHERE)
+    result = call_program("sendmail", ["-q"])
     assert (result.exit_code, result.out, result.err) == (0, "", "")
 
 
@@ -171,15 +169,24 @@ def test_a_user_flushes_what_is_his():
 def test_a_queue_that_cannot_be_looked_into(tmp_path):
     """That is no empty queue: a script must not take it for one."""
     (tmp_path / "file").write_text("")
-    state = {"XDG_STATE_HOME": str(tmp_path / "file"), **NOWHERE}
-    result = call_program("mailq", env=state)
+    result = call_program("mailq", env={"XDG_STATE_HOME": str(tmp_path / "file")})
     assert (result.exit_code, result.out) == (75, "")
     assert "cannot look into the queue" in result.err
+
+
+@pytest.mark.parametrize(("program", "words"), [("mailq", []), ("sendmail", ["-q"])])
+def test_a_daemon_that_was_named_and_does_not_answer(program, words):
+    """That is no empty queue either."""
+    env = {"PILLARBOX_CONTROL": "/nonexistent/control.sock"}
+    result = call_program(program, words, env=env)
+    assert (result.exit_code, result.out) == (75, "")
+    assert "cannot reach the daemon at /nonexistent/control.sock: No such file" in result.err
+    assert "PILLARBOX_CONTROL names it" in result.err
 
 
 def test_settings_that_are_wrong(tmp_path):
     """They may name another queue, so nothing is said of what waits."""
     (tmp_path / "pillarbox").mkdir()
     (tmp_path / "pillarbox" / "pillarbox.toml").write_text("nonsense = 1\n")
-    result = call_program("mailq", env={"XDG_CONFIG_HOME": str(tmp_path), **NOWHERE})
+    result = call_program("mailq", env={"XDG_CONFIG_HOME": str(tmp_path)})
     assert (result.exit_code, result.out) == (78, "")

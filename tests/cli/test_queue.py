@@ -65,8 +65,9 @@ def _full():
         spool.move(name, QUEUE, HOLD)
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # noqa: S103 (others have to come to the socket)
-        with Desk(Path(folder), spool, HandCarrier()) as desk:
-            desk.spool = spool
+        carrier = HandCarrier()
+        with Desk(Path(folder), spool, carrier) as desk:
+            desk.spool, desk.carrier = spool, carrier
             yield desk
 
 
@@ -494,6 +495,26 @@ def test_what_people_did_without_a_daemon_is_in_the_history(folder):
     assert row["recipients"][0]["address"] == "you@example.net"
 
 
+def test_only_an_account_that_there_is_can_be_paused_without_a_daemon(folder, tmp_path):
+    """One that mail waits for, or one of the configuration; of a slip nothing is left."""
+    (tmp_path / ".msmtprc").write_text("account idle\nhost localhost\nfrom me@example.org\n")
+    home = {"HOME": str(tmp_path)}
+    result = offline(folder, "pause", "wrok", "--user", **home)
+    assert (result.exit_code, result.out) == (64, "")
+    assert "there is no account wrok" in result.err
+    assert list(folder.rglob("account-*.json")) == []
+    for name in ("idle", "work"):
+        assert offline(folder, "pause", name, "--user", **home).out == f"{name}: is paused\n"
+    assert offline(folder, "resume", "idle", "--user", **home).exit_code == 0
+    for words, code in ((["flush", "wrok"], 66), (["resume", "wrok"], 64)):
+        result = offline(folder, *words, "--user", **home)
+        assert (result.exit_code, result.out) == (code, "")
+        assert "account wrok" in result.err
+    assert list(folder.rglob("account-wrok*")) == []
+    moved = offline(folder, "edit", ONE, "--account", "wrok", "--yes", "--user", **home)
+    assert (moved.exit_code, moved.out) == (64, "")
+
+
 @pytest.fixture(name="theirs")
 def _theirs():
     """Return the directory of another user's spool with a mail, where everybody can come to it."""
@@ -523,6 +544,22 @@ class _Nowhere:
 
 
 @pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(("uid", "is_advised"), [(0, True), (OWNER, True), (ANN, False)])
+@pytest.mark.users
+def test_nobody_is_advised_to_do_what_he_may_not(full, uid, is_advised):
+    """Whose mail waits for a paused account is told so, and only who may resume it how."""
+    paused = [PAUSED]
+    full.carrier.states, before = paused, full.carrier.states
+    ann = next(entry.head.id for entry in full.spool.scan() if entry.head.origin.uid == ANN)
+    told = [run_as(uid, full, *words) for words in (["status"], ["list"], ["retry", ann])]
+    full.carrier.states = before
+    for each in told:
+        assert "535 5.7.8 no" in each.stdout
+        assert ("pillarbox queue resume work" in each.stdout) is is_advised
+    assert "tried again in" in told[0].stdout
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can become somebody else")
 @pytest.mark.parametrize(("uid", "code"), [(OWNER, 0), (ANN, 75)])
 @pytest.mark.users
 def test_a_spool_is_its_owners(theirs, uid, code):
@@ -539,20 +576,49 @@ def test_a_spool_is_its_owners(theirs, uid, code):
 ])  # fmt: skip
 def test_where_there_is_no_queue_nothing_waits(words):
     """That is no failure."""
-    env = {"PILLARBOX_CONTROL": "/nonexistent/socket"}
-    result = call_program("pillarbox", ["queue", *words, "--user"], env=env)
+    result = call_program("pillarbox", ["queue", *words, "--user"])
     assert (result.exit_code, result.err) == (0, "")
+
+
+@pytest.mark.parametrize(("words", "code", "problem"), [
+    (["show", "abcd"], 66, "there is no mail abcd"),
+    (["retry", "abcd"], 66, ""),
+    (["delete", "abcd", "--yes"], 66, ""),
+    (["edit", "abcd", "--yes", "--account", "work"], 66, "there is no mail abcd"),
+    (["pause", "work"], 75, "there is no queue at /nonexistent/.local/state/pillarbox/spool"),
+])  # fmt: skip
+def test_where_there_is_no_queue_nothing_is_done(words, code, problem):
+    """And nobody hears that it was."""
+    result = call_program("pillarbox", ["queue", *words, "--user"])
+    assert result.exit_code == code
+    assert problem in result.err
+    assert "there is no" in result.out + result.err
+
+
+@pytest.mark.parametrize("is_left", [False, True])
+@pytest.mark.parametrize("words", [["list"], ["status"], ["delete", "all", "--yes"]])
+def test_a_daemon_that_was_named_and_does_not_answer_is_no_empty_queue(words, is_left, tmp_path):
+    """What is wrong, where, and what can be done; neither the file nor who listens has to be."""
+    import socket
+
+    path = str(tmp_path / "control.sock")
+    if is_left:
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(path)
+    result = call_program("pillarbox", ["queue", *words], env={"PILLARBOX_CONTROL": path})
+    assert (result.exit_code, result.out) == (75, "")
+    assert f"cannot reach the daemon at {path}: " in result.err
+    assert "PILLARBOX_CONTROL names it" in result.err
 
 
 def test_a_daemon_that_was_killed_leaves_a_socket_that_is_passed_by(folder, tmp_path):
     """Nobody listens on it, so the spool itself is asked."""
     import socket
 
-    path = str(tmp_path / "left.sock")
-    with socket.socket(socket.AF_UNIX) as left:
-        left.bind(path)
-    env = {"PILLARBOX_CONTROL": path, "XDG_STATE_HOME": str(tmp_path)}
     (tmp_path / "pillarbox").mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(tmp_path / "pillarbox" / "control.sock"))
+    env = {"XDG_RUNTIME_DIR": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)}
     folder.rename(tmp_path / "pillarbox" / "spool")
     result = call_program("pillarbox", ["queue", "list", "--user", "--json"], env=env)
     assert [row["id"] for row in json_of(result)] == [ONE]

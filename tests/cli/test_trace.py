@@ -190,3 +190,10 @@ def test_wrong_use_is_said_in_a_line():
         result = run_program("pillarbox", ["trace", *words])
         assert result.exit_code == 64
         assert "Traceback" not in result.err
+
+
+def test_where_there_is_no_queue_nobody_knows_the_mail():
+    """To print nothing and to end well would say that it was found."""
+    result = run_program("pillarbox", ["trace", "abcd", "--user"])
+    assert (result.exit_code, result.out) == (66, "")
+    assert "nobody knows a mail abcd" in result.err

@@ -289,6 +289,7 @@ def test_an_account_that_is_not_there_cannot_be_paused(ask):
     """A slip in its name is told."""
     ask.carrier.has_account = lambda name: name == "work"
     assert ask(ROOT, "pause", account="wrok")[1]["code"] == 64
+    assert ask(ROOT, "resume", account="wrok")[1]["code"] == 64
 
 
 # -- the log -------------------------------------------------------------------------------

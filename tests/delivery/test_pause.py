@@ -117,6 +117,15 @@ def test_a_pause_without_a_daemon_is_kept_for_it(world):
     assert still.accounts()[0].kind == "paused"
 
 
+def test_an_account_without_a_daemon_is_one_that_mail_waits_for_or_one_that_is_known(world):
+    """Whoever makes it says which others there are; where he does not, there may be any."""
+    world.put()
+    memory = Remembered(str(world.folder))
+    still = StillCarrier(world.spool, memory, Clock(), knows=lambda name: name == "spare")
+    assert [still.has_account(name) for name in ("default", "spare", "wrok")] == [True, True, False]
+    assert StillCarrier(world.spool, memory, Clock()).has_account("wrok") is True
+
+
 def test_who_waits_for_a_mail_hears_that_it_was_taken(world):
     """A mail that is held or deleted has no first attempt to wait for."""
     world.deliverer.pause("default")

@@ -587,3 +587,64 @@ def test_every_operation_is_tried_here():
         "list", "show", "history", "status", "stats", "retry", "delete", "hold", "release", "edit",
         "flush", "pause", "resume", "wake", "wait", "trace",
     }  # fmt: skip
+
+
+# -- what a stranger may cost, and a power cut ---------------------------------------------------
+
+
+class _Counted(Memory):
+    """A spool that counts how often it is listed and read."""
+
+    listed = opened = 0
+
+    def names(self, state=QUEUE):
+        """See ``Spool``."""
+        self.listed += 1
+        return super().names(state)
+
+    def read(self, entry_id, state=QUEUE):
+        """See ``Spool``."""
+        self.opened += 1
+        return super().read(entry_id, state)
+
+
+def _cost(ids, mails):
+    """Return how often a spool of Ben's mails is listed and read when Ann asks for ids."""
+    spool = _Counted()
+    spool.open()
+    for _ in range(mails):
+        put(spool, uid=BEN)
+    steward = Steward(spool, HandCarrier(), owner_uid=OWNER, clock=FixedClock())
+    rows = list(steward.answer(ANN, {"command": "list", "ids": ids}))
+    assert rows[-1]["code"] == 66
+    return spool.listed, spool.opened
+
+
+def test_attack_a_thousand_unknown_ids_list_the_spool_once():
+    """As often as one does."""
+    assert _cost([f"none{number}" for number in range(1000)], 2)[0] == _cost(["none"], 2)[0] > 0
+
+
+def test_attack_an_abbreviation_of_all_mails_of_others():
+    """No more of them are opened, however many there are."""
+    prefix = short_start()
+    assert 200 < _cost([prefix], 400)[1] == _cost([prefix], 900)[1] < 300
+
+
+def short_start():
+    """Return what the IDs of ``put`` begin with."""
+    spool = Memory()
+    spool.open()
+    return put(spool)[:6]
+
+
+def test_what_is_tried_again_is_so_after_a_power_cut():
+    """In the queue with "failed" in it, it would be removed and never sent."""
+    spool = Memory()
+    spool.open()
+    entry_id = put(spool, state=FAILED, progress=Progress(b"F", attempts=20))
+    steward = Steward(spool, HandCarrier(), owner_uid=OWNER, clock=FixedClock())
+    assert list(steward.answer(ROOT, {"command": "retry", "ids": [entry_id]}))[-1]["code"] == 0
+    after = spool.crashed()
+    after.open()
+    assert after.read(entry_id).progress.statuses == b"P"

@@ -93,3 +93,20 @@ def test_who_may_read_the_file_reads_it(place):
     accounts = ToldAccounts({}, folder=str(place), system_file=str(place / "msmtprc"))
     accounts.load()
     assert accounts.chosen("", None, -1).name == "default"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"format": 1', '"format": 2'), ('"user": [', '"password": [')]
+)
+def test_what_is_of_another_format_or_not_to_be_told_is_not_taken(place, old, new):
+    """The file is no second way to set whatever keyword there is."""
+    telling(place)
+    path = place / "known/told.json"
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
+    accounts = told(place)
+    if "format" in old:
+        with pytest.raises(SpoolError, match="has not told yet"):
+            accounts.chosen("", None, -1)
+    else:
+        assert accounts.chosen("", None, -1).password is None

@@ -177,6 +177,32 @@ def test_one_process_that_sent_thousands_shows_twenty(ask, history):
     assert len({row["mail"] for row in rows}) == 20
 
 
+def test_attack_a_name_that_all_mails_of_others_have(spool, tmp_path):
+    """The history is read as often for a thousand of them as for two: a stranger asks for free."""
+
+    class Counted(History):
+        reads = 0
+
+        def _lines(self, name):
+            self.reads += 1
+            return super()._lines(name)
+
+    def reads_for(count):
+        history = Counted(str(tmp_path / str(count)))
+        for number in range(count):
+            fields = {"id": f"0hogno{number:05}-x", "uid": BEN, "pid": 9}
+            history.add(Event(NOW_S, INFO, "accepted", fields))
+        steward = Steward(
+            spool, HandCarrier(), owner_uid=OWNER, clock=FixedClock(), history=history
+        )
+        *rows, end = steward.answer(ANN, {"command": "trace", "word": "0hogno"})
+        history.close()
+        assert (rows, end["code"]) == ([], 66)
+        return history.reads
+
+    assert 0 < reads_for(1000) == reads_for(2)
+
+
 def test_a_mail_of_nobody_is_not_everybodys(ask, history):
     """Where the kernel did not say who it was (-1), only root and the owner see the mail."""
     history.add(Event(NOW_S, INFO, "accepted", {"id": "0c-1", "uid": -1, "pid": 5}))

@@ -12,7 +12,7 @@ import os
 from contextlib import contextmanager
 
 from pillarbox.config.places import find_places
-from pillarbox.errors import EX_OK, NetworkError, SpoolError
+from pillarbox.errors import NetworkError, SpoolError
 from pillarbox.net.control import ControlClient
 from pillarbox.text import language_of, say
 
@@ -44,6 +44,7 @@ class QueuePlace:
         spool: Its directory.
         settings: The file with its settings; empty: the usual one.
         is_user: It is that of the user, not the system's.
+        is_named: The environment names the socket: where nobody answers, nothing else is meant.
         history_kept_s: How long its history is kept, in seconds.
 
     """
@@ -55,8 +56,10 @@ class QueuePlace:
         spool: str,
         settings: str = "",
         is_user: bool,
+        is_named: bool = False,
         history_kept_s: float = _FOR_EVER_S,
     ) -> None:
+        self.is_named = is_named
         self.history_kept_s = history_kept_s
         self.control = control
         self.spool = spool
@@ -92,12 +95,13 @@ def find_queue(
         service = load_service(settings or None, is_user=is_user, environment=environment)
         control, directory = service.control_socket, service.spool
         kept_s = service.delivery.history_kept_s
-    control = environment.get(CONTROL_VARIABLE) or control
+    named = environment.get(CONTROL_VARIABLE, "")
     return QueuePlace(
-        control=control,
+        control=named or control,
         spool=directory,
         settings=settings,
         is_user=is_user,
+        is_named=bool(named),
         history_kept_s=kept_s,
     )
 
@@ -175,7 +179,7 @@ class QueueAccess:
                     return
                 yield row
         else:
-            yield {"end": True, "code": EX_OK, "problem": "", "advice": ""}
+            yield from _nothing().answer(os.getuid(), request)
 
     @contextmanager
     def _as_owner(self) -> Iterator[None]:
@@ -232,21 +236,49 @@ class QueueAccess:
         with self._as_owner():
             spool.open()
         self._spool = spool
-        carrier = StillCarrier(spool, Memory(spool.accounts_path), Clock())
+        memory = Memory(spool.accounts_path)
+        carrier = StillCarrier(spool, memory, Clock(), knows=self._has_account)
         history = History(f"{path}/{HISTORY}", self.place.history_kept_s)
         events = Events(targets=(), history=history)
         self._steward = Steward(
             spool, carrier, owner_uid=status.st_uid, events=events, history=history
         )
 
+    def _has_account(self, name: str) -> bool:
+        """Return whether the queue's configuration has an account."""
+        from pillarbox.config.service import load_service
+        from pillarbox.delivery.assembly import make_accounts
+
+        place, environment = self.place, self._environment
+        service = load_service(
+            place.settings or None, is_user=place.is_user, environment=environment
+        )
+        return name in make_accounts(service, environment, is_user=place.is_user).names()
+
+
+def _nothing() -> Steward:
+    """Return who answers for a queue that is not there: it is empty, and nobody delivers it."""
+    from pillarbox.delivery.clock import Clock
+    from pillarbox.delivery.health import Memory
+    from pillarbox.delivery.steward import Steward
+    from pillarbox.delivery.still import StillCarrier
+    from pillarbox.spool import memory
+
+    spool = memory.Memory()
+    spool.open()
+    return Steward(spool, StillCarrier(spool, Memory(), Clock()), owner_uid=os.getuid())
+
 
 def _client_for(place: QueuePlace) -> ControlClient | None:
     """Return a conversation with the daemon of a queue; None: there is no daemon."""
-    if not place.control or not os.path.exists(place.control):
+    if not place.control or not (place.is_named or os.path.exists(place.control)):
         return None
     try:
         return ControlClient(place.control)
     except NetworkError as exc:
+        if place.is_named:
+            advice = say("{variable} names it: start it, or unset that", variable=CONTROL_VARIABLE)
+            raise NetworkError(exc.problem, peer=exc.peer, advice=advice) from exc
         if isinstance(exc.__cause__, ConnectionRefusedError):
             return None  # what it left behind when it was killed
         raise

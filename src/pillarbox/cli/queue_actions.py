@@ -23,7 +23,7 @@ from pillarbox.cli.queue_talk import (
     print_listing,
     where_of,
 )
-from pillarbox.errors import EX_NOPERM, EX_OK
+from pillarbox.errors import EX_NOPERM, EX_OK, SpoolError
 from pillarbox.mail.reply import printable
 from pillarbox.text import say
 
@@ -123,16 +123,18 @@ def status(queue: QueueAccess, wishes: Wishes) -> int:
 
 def _print_status(queue: QueueAccess, *, is_short: bool) -> int:
     """Print how many mails there are, and how accounts are doing; short: what is out of order."""
+    may_steer = True
     for row in queue.ask("status"):
         if row.get("end"):
             return ended(row)
         if "counts" in row:
+            may_steer = row["may_steer"]
             if not is_short or any(row["counts"].get(state) for state in _ASIDE):
                 print(count_line(row["counts"]))
             if not row["is_delivering"]:
                 print(spoken(say("no daemon delivers this queue")))
         elif row["is_paused"] or not is_short:
-            print_lines(account_lines(row, time.time()))
+            print_lines(account_lines(row, time.time(), may_steer=may_steer))
     return cut_off()
 
 
@@ -199,7 +201,9 @@ def resume(queue: QueueAccess, wishes: Wishes) -> int:
 
 def _send(queue: QueueAccess, wishes: Wishes, command: str) -> int:
     """Have mail tried now: by the daemon, or here, and then it takes as long as it takes."""
-    if queue.is_there and not queue.has_daemon:
+    if not queue.is_there:
+        return EX_OK
+    if not queue.has_daemon:
         from pillarbox.cli.queue_flush import flush_spool
 
         is_quiet = wishes.json
@@ -209,6 +213,11 @@ def _send(queue: QueueAccess, wishes: Wishes, command: str) -> int:
 
 def pause(queue: QueueAccess, wishes: Wishes) -> int:
     """Let nothing go through an account."""
+    if not queue.is_there:
+        raise SpoolError(  # it would be forgotten at once
+            say("there is no queue at {path}", path=queue.place.spool),
+            advice=say("start the daemon, 'pillarbox serve'"),
+        )
     return _steer(queue, wishes, "pause", say("is paused"))
 
 

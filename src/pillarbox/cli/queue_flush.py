@@ -15,7 +15,8 @@ from pillarbox.config.service import load_service
 from pillarbox.delivery.assembly import hostname_of, make_accounts, make_deliverer
 from pillarbox.delivery.journal import make_silent_events
 from pillarbox.delivery.steward_rows import account_row
-from pillarbox.errors import EX_OK, EX_TEMPFAIL
+from pillarbox.errors import EX_OK, EX_TEMPFAIL, EntryNotFoundError, UsageError
+from pillarbox.mail.reply import printable
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -49,13 +50,19 @@ def flush_spool(
 
     Raises:
         ConfigError, InputOutputError: The settings or the accounts are wrong.
+        UsageError: There is no such account to resume.
+        EntryNotFoundError: Nothing waits for the account.
 
     """
     queue.become_owner()
     deliverer = _make_deliverer(queue)
     before = deliverer.load()
     if resumes:
+        if not deliverer.has_account(account):
+            raise UsageError(say("there is no account {name}", name=printable(account)))
         deliverer.resume(account)
+    elif account and account not in {state.name for state in deliverer.accounts()}:
+        raise EntryNotFoundError(say("nothing waits for account {name}", name=printable(account)))
     if account:
         ids = [item.id for item in deliverer.queue.items(account)]
     left = deliverer.flush_once(ids=ids)

@@ -142,8 +142,8 @@ def state_text(state: str) -> str:
     return _STATES.get(state, state)
 
 
-def account_lines(row: Row, now_s: float) -> Iterator[str]:
-    """Yield how an account is doing."""
+def account_lines(row: Row, now_s: float, *, may_steer: bool = True) -> Iterator[str]:
+    """Yield how an account is doing, and to who may steer it how."""
     name, waiting = printable(row["account"]), row["waiting"]
     if not row["is_paused"]:
         yield spoken(say("account {name}: {count} waiting", name=name, count=waiting))
@@ -162,13 +162,14 @@ def account_lines(row: Row, now_s: float) -> Iterator[str]:
     yield f"  ({printable(row['reason'])})"
     if row["next_try_s"]:
         span = span_text(row["next_try_s"] - now_s)
-        yield "  " + spoken(
-            say(
+        text = say("tried again in {span}", span=span)
+        if may_steer:
+            text = say(
                 "tried again in {span}; at once with: pillarbox queue resume {name}",
                 span=span,
                 name=name,
             )
-        )
+        yield "  " + spoken(text)
 
 
 def count_line(counts: dict[str, int]) -> str:

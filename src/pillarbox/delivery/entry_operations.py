@@ -140,7 +140,7 @@ def _make_due(view: View, found: Found, paused: Mapping[str, AccountState]) -> s
         view.carrier.put_back(view.spool.read(found.id))
     state = paused.get(view.carrier.account_of(entry))
     if state is not None:
-        raise LaterError(paused_text(state))
+        raise LaterError(paused_text(view, state))
     if view.carrier.is_busy(found.id):
         return say("it is being delivered right now")
     return ""
@@ -164,8 +164,14 @@ def _revive(view: View, entry: Entry) -> None:
     view.spool.move(entry_id, FAILED, QUEUE)
 
 
-def paused_text(state: AccountState) -> str:
-    """Return why an account's mail waits, and what ends that."""
+def paused_text(view: View, state: AccountState) -> str:
+    """Return why an account's mail waits, and to who may do it what ends that."""
+    if not view.may_all:
+        return say(
+            "account {account} is paused: {reason}; the mail goes out when it works again",
+            account=state.name,
+            reason=printable(state.reason),
+        )
     return say(
         "account {account} is paused: {reason};"
         " 'pillarbox queue resume {account}' tries it at once",

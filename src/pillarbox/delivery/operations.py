@@ -94,7 +94,11 @@ def _status(view: View, _: dict[str, Any]) -> Answer:
         counts = {state: len(entries) for state, entries in own.items()}
         # How much others have in an account is not his to know.
         waiting = Counter(each.entry.head.account for each in own[QUEUE] if each.entry is not None)
-    yield {"is_delivering": view.carrier.is_running, "counts": counts}
+    yield {
+        "is_delivering": view.carrier.is_running,
+        "counts": counts,
+        "may_steer": view.may_all,
+    }
     for state in view.carrier.accounts():
         if waiting is None:
             yield account_row(state)
@@ -124,15 +128,19 @@ def _flush(view: View, wishes: dict[str, Any]) -> Answer:
     if wished and not states:
         raise EntryNotFoundError(say("nothing waits for account {name}", name=printable(wished)))
     for state in states:
-        note = paused_text(state) if state.is_open else ""
+        note = paused_text(view, state) if state.is_open else ""
         yield account_row(state) | {"done": not state.is_open, "note": note}
     return EX_TEMPFAIL if any(state.is_open for state in states) else EX_OK
 
 
-def _pause(view: View, wishes: dict[str, Any]) -> Answer:
-    name = wishes["account"]
+def _known(view: View, name: str) -> str:
     if not view.carrier.has_account(name):
         raise UsageError(say("there is no account {name}", name=printable(name)))
+    return name
+
+
+def _pause(view: View, wishes: dict[str, Any]) -> Answer:
+    name = _known(view, wishes["account"])
     is_new = view.carrier.pause(name)
     if is_new:
         view.tell("account_paused", account=name, kind="person")
@@ -142,7 +150,7 @@ def _pause(view: View, wishes: dict[str, Any]) -> Answer:
 
 
 def _resume(view: View, wishes: dict[str, Any]) -> Answer:
-    name = wishes["account"]
+    name = _known(view, wishes["account"])
     was_paused = view.carrier.resume(name)
     if was_paused:
         view.tell("account_resumed", account=name)

@@ -15,6 +15,7 @@ from pillarbox.text import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from pillarbox.delivery.clock import Clock
@@ -31,10 +32,19 @@ class StillCarrier(Carrier):
         spool: Where it is; open.
         memory: What was written down of its accounts.
         clock: The clocks.
+        knows: Says whether the configuration has an account; asked only where no mail waits for it.
 
     """
 
-    def __init__(self, spool: Spool, memory: Memory, clock: Clock) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        memory: Memory,
+        clock: Clock,
+        *,
+        knows: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        self._knows = knows
         self._spool = spool
         self._memory = memory
         self._clock = clock
@@ -42,9 +52,22 @@ class StillCarrier(Carrier):
 
     def accounts(self) -> list[AccountState]:
         """Return how the accounts were doing that mail waited for when this was asked first."""
+        return [self._state(name, count) for name, count in sorted(self._counted().items())]
+
+    def _counted(self) -> Counter[str]:
         if self._waiting is None:
             self._waiting = Counter(entry.head.account for entry in self._spool.scan())
-        return [self._state(name, count) for name, count in sorted(self._waiting.items())]
+        return self._waiting
+
+    def has_account(self, name: str) -> bool:
+        """
+        See ``Carrier``.
+
+        Raises:
+            PillarboxError: The configuration cannot be asked.
+
+        """
+        return name in self._counted() or self._knows(name)
 
     def pause(self, name: str) -> bool:
         """See ``Carrier``; who asks has the lock of those who deliver."""
