@@ -81,6 +81,20 @@ def test_many_mails_are_taken_at_once():
     assert budget.wait_s(0.0, is_urgent=True) >= MINUTE_S
 
 
+@pytest.mark.parametrize("name", ["per_minute", "per_hour", "per_day"])
+def test_what_was_not_sent_is_given_back(name):
+    """One mail comes back, to the moment at which it was counted, and never more than were."""
+    budget = Budget(**{name: 10})
+    assert spend(budget, 0.0) == 9
+    budget.give_back(0.0)
+    assert spend(budget, 0.0) == 1
+    budget.give_back(10 * DAY_S)  # nothing was counted then
+    assert spend(budget, 0.0) == 0
+    for _ in range(20):
+        budget.give_back(0.0)
+    assert spend(budget, 0.0) == 9
+
+
 def test_record_survives_a_restart():
     """A new process goes on where the old one was, and counts what time went by."""
     budget = Budget(per_hour=10)

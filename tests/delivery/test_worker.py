@@ -198,6 +198,20 @@ def test_exhausted_budget_costs_nothing_while_it_is(tmp_path, stack, monkeypatch
     assert started == []
 
 
+def test_connection_that_cannot_be_opened_costs_no_budget(tmp_path, stack):
+    """A provider that is away for hours has not used up what may be sent in the day."""
+    puppet = stack.enter_context(Puppet({"EHLO": "421 4.3.2 away"}))
+    world = World(tmp_path, puppet=puppet, max_per_day=10)
+    for _ in range(9):
+        world.put()
+    world.run(3 * HOUR_S)
+    assert puppet.connections > 3
+    assert world.arrived == []
+    repair(puppet, forgets=False)
+    world.run(HOUR_S)
+    assert len(world.arrived) == 9
+
+
 def test_budget_survives_a_restart(tmp_path, stack):
     """A daemon that is started again has not got a new day's worth of mails."""
     puppet = stack.enter_context(Puppet())

@@ -80,6 +80,11 @@ class Budget:
         for window in self._windows:
             window.take(elapsed_s, count)
 
+    def give_back(self, taken_s: float) -> None:
+        """Take back one mail that was counted at a moment, and that no server was told of."""
+        for window in self._windows:
+            window.give_back(taken_s)
+
     def record(self, elapsed_s: float) -> dict[str, Any]:
         """Return what a restart must know, as JSON can say it."""
         found: dict[str, Any] = {"version": 1, "elapsed_s": elapsed_s}
@@ -125,6 +130,13 @@ class _Window:
         number = int(elapsed_s // self._slice_s)
         self._counts[number] = self._counts.get(number, 0) + count
         self._total += count
+
+    def give_back(self, taken_s: float) -> None:
+        number = int(taken_s // self._slice_s)
+        # It may be gone, or another after a reload: then the mail stays counted.
+        if self._counts.get(number, 0) > 0:
+            self._counts[number] -= 1
+            self._total -= 1
 
     def record(self, elapsed_s: float) -> list[list[int]]:
         """Return pairs of how many slices ago, and how many mails."""

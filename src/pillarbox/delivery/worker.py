@@ -77,6 +77,7 @@ class Worker:
         self._lingers = lingers
         self._way: _Way | None = None
         self._out: dict[str, Item] = {}  # taken, and not come to an end
+        self._taken_s = 0.0  # when the last of them was, and was counted (elapsed seconds)
 
     def serve(self) -> None:
         """Send what is due, until there is no use in waiting for more. Blocks."""
@@ -151,6 +152,7 @@ class Worker:
         if item is not None:
             with health.lock:
                 health.budget.take(now)
+            self._taken_s = now
             self._out[item.id] = item
         return item
 
@@ -197,6 +199,8 @@ class Worker:
         secret = connection.route.secret if connection is not None else None
         if connection is not None:
             connection.close()
+        with health.lock:
+            health.budget.give_back(self._taken_s)  # no mail was sent
         del self._out[item.id]
         self._queue.give_back(item, self._clock.elapsed_s())
         session = Session(health.account, "", secret)
