@@ -21,9 +21,11 @@ import manual  # noqa: E402
 
 from pillarbox import errors  # noqa: E402 (behind the path)
 from pillarbox.cli import getopt, main, msmtp, sendmail  # noqa: E402
+from pillarbox.cli.providers import cells_of  # noqa: E402 (behind the path)
 from pillarbox.config import units  # noqa: E402
 from pillarbox.config.account import ALIASES, FIELDS  # noqa: E402
 from pillarbox.config.places import find_places  # noqa: E402
+from pillarbox.config.providers import load_providers  # noqa: E402 (behind the path)
 from pillarbox.config.settings import SECTIONS, SETTINGS, Setting  # noqa: E402
 from pillarbox.delivery import policy, schedule  # noqa: E402
 from pillarbox.delivery.event_table import EVENTS  # noqa: E402
@@ -386,7 +388,20 @@ def proofs() -> str:
     )
 
 
+def providers(name: str, language: str) -> str:
+    """Return a page of the providers: its text is written by hand, the rows come of the presets."""
+    text, _, table = (HERE / name).read_text(encoding="utf-8").partition("\n\n| ")
+    head = tuple(table.partition(" |\n")[0].split(" | "))
+    rows = [
+        (f"{each.name(language)} (`{each.id}`)", *list(cells_of(each, language))[1:])
+        for each in load_providers()
+    ]
+    return f"{text}\n\n{_table(head, rows)}"
+
+
 PAGES = {
+    "providers.md": partial(providers, "providers.md", "en"),
+    "providers.zh.md": partial(providers, "providers.zh.md", "zh"),
     "reference/keywords.md": keywords,
     "reference/service.md": service,
     "reference/failures.md": failures,

@@ -375,6 +375,15 @@ def test_import_into_a_faulty_file_is_refused(ssmtp, rc):
     assert rc.read_text() == "hots x\n"
 
 
+def test_import_cuts_no_file_short(ssmtp, rc):
+    """An msmtprc of which only a part would be read is left alone."""
+    rc.write_text(f"{RC}# {'x' * (1 << 20)}\n# the end\n")
+    before = rc.read_text()
+    with pytest.raises(InputOutputError, match="larger than a mebibyte"):
+        _import(ssmtp, rc, "--write")
+    assert rc.read_text() == before
+
+
 def test_import_that_cannot_write_leaves_nothing(ssmtp, tmp_path):
     """The directory is not there, or the file is one."""
     with pytest.raises(InputOutputError, match="cannot be written"):

@@ -186,3 +186,13 @@ def test_who_takes_mail_sees_no_secret_and_who_its_callers_are():
         if name in ("pillarbox-submit.service", "pillarbox-listen.service"):
             assert "InaccessiblePaths=-/etc/msmtprc -/etc/credstore " in text
             assert "LoadCredential" not in text
+
+
+@pytest.mark.parametrize("option", ["--python", "--prefix"])
+def test_path_that_is_not_absolute_is_wrong_use(system, option):
+    """Behind ``#!`` nothing is looked for: every program would be there, and none would start."""
+    before = tree(system)
+    result = run("install", system, "--yes", f"{option}=python3")
+    assert result.exit_code == 64
+    assert "write an absolute path, as /usr" in result.err
+    assert tree(system) == before

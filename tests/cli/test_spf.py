@@ -3,6 +3,7 @@
 import json
 import random
 import socket
+import sys
 import threading
 
 import dns.message
@@ -10,8 +11,8 @@ import dns.rrset
 import pytest
 
 from pillarbox.cli import dns as dns_page
-from pillarbox.cli.spf import domain_of, main
-from pillarbox.errors import DataError, UsageError
+from pillarbox.cli.spf import domain_of, main, nameservers
+from pillarbox.errors import DataError, MissingExtraError, MissingInputError, UsageError
 
 ZONE = {
     ("example.com.", "TXT"): ['"v=spf1 include:spf.qiye.aliyun.com -all"'],
@@ -22,6 +23,9 @@ ZONE = {
     ("loop.example.", "TXT"): ['"v=spf1 include:loop.example -all"'],
     ("open.example.", "TXT"): ['"v=spf1 +all"'],
     ("late.example.", "TXT"): ['"v=spf1 ip4:192.0.2.1/33 -all"'],
+    ("colon.example.", "TXT"): ['"v=spf1 include=spf.qiye.aliyun.com -all"'],
+    ("behind.example.", "TXT"): ['"v=spf1 -all a:mail.example.com"'],
+    ("xn--strae-oqa.example.", "TXT"): ['"v=spf1 -all"'],
 }
 
 
@@ -61,6 +65,7 @@ CASES = [
     (["check", "example.com", "--ip", "198.51.100.7"], 2, "fail -all"),
     (["check", "twice.example"], 2, "more than one SPF record"),
     (["check", "loop.example"], 2, "includes itself"),
+    (["check", "loop.example", "--ip", "192.0.2.9"], 2, "192.0.2.9: permerror"),
     (["check", "open.example"], 1, "+all lets the whole world"),
     (["check", "nothing.example"], 1, "no SPF record"),
     (["check", "late.example"], 2, "\n                    ^^^\n"),
@@ -69,6 +74,10 @@ CASES = [
      "v=spf1 include:spf.qiye.aliyun.com a:mail.example.com -all"),
     (["merge", "example.com", "--add", "a:mail.example.com"], 0, "leaves from the provider"),
     (["merge", "example.com", "--add", "ip4:192.0.2.0/24"], 0, "is there already"),
+    (["merge", "example.com", "--add", "include:SPF.qiye.aliyun.com"], 0, "is there already"),
+    (["merge", "behind.example"], 0, "a:mail.example.com stood behind 'all'"),
+    (["check", "colon.example"], 1, "a colon belongs behind 'include'"),
+    (["check", "stra\u00dfe.example"], 0, "0 of 10"),
 ]  # fmt: skip
 
 
@@ -94,6 +103,58 @@ def test_dns_page_shows_what_is_there_and_what_should_be(capsys):
     assert "default._domainkey TXT: see the provider's console" in out
     assert dns_page.main(["example.com", "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["provider"] == "aliyun-qiye"
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_dns_page_tells_what_merging_did(capsys):
+    """A term that nobody read and that would permit now is not slipped in."""
+    assert dns_page.main(["behind.example"]) == 2
+    assert "a:mail.example.com stood behind 'all'" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_dns_page_takes_no_provider_at_random():
+    """Of several that a name may mean none is chosen, and a name of nobody's is told."""
+    with pytest.raises(MissingInputError, match="one of several providers"):
+        dns_page.main(["example.com", "--provider", "netease"])
+    with pytest.raises(MissingInputError, match="nobody knows it"):
+        dns_page.main(["example.com", "--provider", "nobody knows it"])
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_mx_of_any_octets_cannot_write_to_the_terminal(monkeypatch, capsys):
+    """Attack: an MX with an escape sequence, on the page and in the zone file."""
+    monkeypatch.setitem(ZONE, ("esc.example.", "MX"), ["5 \\027\\0912j.example."])
+    dns_page.main(["esc.example"])
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert r"IN MX 5 \027[2j.example." in out
+
+
+@pytest.mark.parametrize(
+    "named", ["here:53", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:0", "127.0.0.1:65536",
+              "127.0.0.1:-5", ":53", "[::1]"]
+)  # fmt: skip
+def test_wrong_nameserver_is_wrong_use(monkeypatch, named):
+    """PILLARBOX_DNS is an address and a port; nobody else is asked in its place."""
+    monkeypatch.setenv("PILLARBOX_DNS", named)
+    with pytest.raises(UsageError, match="PILLARBOX_DNS"):
+        main(["check", "example.com"])
+
+
+@pytest.mark.parametrize("named", ["::1:53", "[::1]:53"])
+def test_nameserver_may_have_an_ipv6_address(monkeypatch, named):
+    """With brackets and without."""
+    monkeypatch.setenv("PILLARBOX_DNS", named)
+    assert nameservers()._server == "::1:53"
+
+
+def test_missing_package_is_told(monkeypatch):
+    """With PILLARBOX_DNS too, and not as a bug of pillarbox."""
+    monkeypatch.setitem(sys.modules, "dns.resolver", None)
+    monkeypatch.setenv("PILLARBOX_DNS", "127.0.0.1:53")
+    with pytest.raises(MissingExtraError):
+        main(["check", "example.com"])
 
 
 @pytest.mark.parametrize(

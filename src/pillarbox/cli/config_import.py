@@ -101,6 +101,10 @@ def _text_of(path: str) -> str:
         raise InputOutputError(
             say("{path}: input error: {reason}", path=path, reason=error.strerror)
         ) from error
+    if len(content) > _FILE_MAX:  # only a part of it was read: the rest would be lost
+        raise InputOutputError(
+            say("{path}: {problem}", path=path, problem=say("is larger than a mebibyte"))
+        )
     return content.decode("utf-8", "surrogateescape")
 
 

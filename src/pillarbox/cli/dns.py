@@ -13,11 +13,11 @@ import os
 
 from pillarbox.cli.arguments import Parser
 from pillarbox.cli.main import spoken
+from pillarbox.cli.providers import one_provider
 from pillarbox.cli.spf import domain_of, nameservers
-from pillarbox.config.providers import find_providers, provider_of_mx
+from pillarbox.config.providers import provider_of_mx
 from pillarbox.dns.record import parse_term
 from pillarbox.dns.sender_records import FINE, MISSING, OPEN, WRONG, sender_records
-from pillarbox.errors import UsageError
 from pillarbox.mail.reply import printable
 from pillarbox.text import language_of, say
 
@@ -48,6 +48,7 @@ def main(argv: list[str]) -> int:
 
     Raises:
         UsageError: The arguments are wrong.
+        MissingInputError: No provider, or none alone, is called so.
         NetworkError: The DNS does not answer.
         MissingExtraError: dnspython is not installed.
         RecordError: ``--add`` is no term of SPF.
@@ -56,7 +57,7 @@ def main(argv: list[str]) -> int:
     wishes = _parser().parse_args(argv)
     domain = domain_of(wishes.domain)
     ask = nameservers()
-    provider = _named(wishes.provider) if wishes.provider else _receiving(domain, ask)
+    provider = one_provider(wishes.provider) if wishes.provider else _receiving(domain, ask)
     rows = sender_records(
         domain,
         ask,
@@ -104,16 +105,6 @@ def _parser() -> Parser:
     return parser
 
 
-def _named(name: str) -> Provider:
-    found = find_providers(name)
-    if not found:
-        raise UsageError(
-            say("no provider '{name}' is known", name=printable(name, 40)),
-            advice=say("'pillarbox providers' lists them"),
-        )
-    return found[0]
-
-
 def _receiving(domain: str, ask: Ask) -> Provider | None:
     for row in sorted(row for row in ask(domain, "MX") if isinstance(row, tuple)):
         provider = provider_of_mx(row[1])
@@ -130,8 +121,8 @@ def _print_page(domain: str, provider: Provider | None, rows: Sequence[Row]) -> 
         print(f"\n{row.host} {row.kind}: {spoken(_STATES[row.state])}")
         for value in row.present:
             print(f"   {printable(value, _SHOWN)}")
-        if row.note:
-            print(f"   ! {printable(spoken(row.note), _SHOWN)}")
+        for note in row.notes:
+            print(f"   ! {printable(spoken(note), _SHOWN)}")
     print("\n" + spoken(say("As a zone file (nothing was written):")))
     for row in rows:
         for line in row.zone_lines(domain):
@@ -155,7 +146,7 @@ def _print_json(domain: str, provider: Provider | None, rows: Sequence[Row]) -> 
                 "present": list(row.present),
                 "wished": list(row.wished),
                 "zone": list(row.zone_lines(domain)),
-                "note": spoken(row.note),
+                "notes": [spoken(note) for note in row.notes],
             }
             for row in rows
         ],

@@ -102,7 +102,13 @@ def make_parser() -> Parser:
     prefix = say("below what the files go; /usr if left out")
     add("--prefix", default="/usr", type=_prefix, metavar="DIR", help=spoken(prefix))
     python = say("the interpreter that the programs start with; /usr/bin/python3 if left out")
-    add("--python", default="/usr/bin/python3", metavar="FILE", help=spoken(python))
+    add(
+        "--python",
+        default="/usr/bin/python3",
+        type=_interpreter,
+        metavar="FILE",
+        help=spoken(python),
+    )
     add("--dry-run", action="store_true", help=spoken(say("only show what would be done")))
     add("--yes", action="store_true", help=spoken(say("do not ask")))
     no_divert = say("keep copies of other packages' files in place of diverting them")
@@ -119,8 +125,18 @@ def _prefix(text: str) -> str:
     if not text.startswith("/") or text.rstrip("/") == "":
         import argparse
 
-        raise argparse.ArgumentTypeError(say("write an absolute path, as /usr"))
+        raise argparse.ArgumentTypeError(say("write an absolute path, as {path}", path="/usr"))
     return os.path.normpath(text)
+
+
+def _interpreter(text: str) -> str:
+    """Return a path that can stand behind ``#!``, where nothing is looked for along PATH."""
+    if not text.startswith("/"):
+        import argparse
+
+        path = "/usr/bin/python3"
+        raise argparse.ArgumentTypeError(say("write an absolute path, as {path}", path=path))
+    return text
 
 
 def tell(line: str) -> None:

@@ -17,14 +17,23 @@ from pillarbox.cli.page import Page, width_of
 from pillarbox.config.providers import Endpoint, Provider, find_providers, load_providers
 from pillarbox.errors import EX_OK, MissingInputError
 from pillarbox.mail.reply import printable
-from pillarbox.text import language_of, say
+from pillarbox.text import language_of, localize, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-__all__ = ["main", "make_parser", "provider_row"]
+__all__ = [
+    "cells_of",
+    "from_rule_text",
+    "main",
+    "make_parser",
+    "one_provider",
+    "provider_row",
+    "retry_text",
+    "username_text",
+]
 
 _KIB = 1024
 _TLS = {"implicit": "TLS", "starttls": "STARTTLS", "plain": say("without TLS: never")}
@@ -199,7 +208,8 @@ def _print_all(*, is_json: bool) -> None:
         return
     heads = (say("name"), say("host, port, TLS"), say("sender"), say("limits"), say("sure?"))
     table = [[spoken(head) for head in heads]]
-    table += [list(_cells(provider)) for provider in load_providers()]
+    language = language_of(os.environ)
+    table += [list(cells_of(provider, language)) for provider in load_providers()]
     widths = [max(map(width_of, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = [
@@ -211,12 +221,13 @@ def _print_all(*, is_json: bool) -> None:
     print(spoken(say("'pillarbox providers NAME' shows all that is known of one")))
 
 
-def _cells(provider: Provider) -> Iterator[str]:
+def cells_of(provider: Provider, language: str) -> Iterator[str]:
+    """Yield a provider's row of the table, in ``en`` or ``zh``; docs/generate.py asks too."""
     best = provider.preferred
     yield provider.id
-    yield f"{best.host}:{best.port} {spoken(_TLS[best.tls])}"
-    yield spoken(from_rule_text(provider))
-    yield ", ".join(_limits(provider)) or "-"
+    yield f"{best.host}:{best.port} {localize(_TLS[best.tls], language)}"
+    yield localize(from_rule_text(provider), language)
+    yield ", ".join(_limits(provider, language)) or "-"
     known = provider.confidence
     yield "/".join(_short(known.get(fact, "")) for fact in ("host", "from_rule", "limits"))
 
@@ -244,10 +255,10 @@ def retry_text(retry: str) -> str:
     return _RETRIES[retry]
 
 
-def _limits(provider: Provider) -> Iterator[str]:
+def _limits(provider: Provider, language: str) -> Iterator[str]:
     for name, text in _LIMITS.items():
         if name in provider.limits:
-            yield spoken(text(provider.limits[name]))
+            yield localize(text(provider.limits[name]), language)
     size = provider.limits.get("message_bytes")
     if size:
         yield f"{size / _KIB / _KIB:.0f} MiB"
@@ -289,7 +300,7 @@ def _print_login(page: Page, provider: Provider, language: str) -> None:
     _row(page, say("sender"), spoken(from_rule_text(provider)), provider.from_note)
     _row(page, say("sure?"), _sure(provider.confidence.get("from_rule", "unknown")))
     page.section("limits")
-    text = ", ".join(_limits(provider)) or spoken(say("none is published"))
+    text = ", ".join(_limits(provider, language)) or spoken(say("none is published"))
     _row(page, say("limits"), text, provider.limits_note)
     _row(page, say("sure?"), _sure(provider.confidence.get("limits", "unknown")))
 

@@ -15,12 +15,13 @@ from ipaddress import ip_address
 from pillarbox.cli.arguments import Parser
 from pillarbox.cli.main import spoken
 from pillarbox.dns.answers import Nameservers, is_askable
-from pillarbox.dns.record import RecordError, parse_record, parse_term
+from pillarbox.dns.record import MECHANISMS, RecordError, parse_record, parse_term
 from pillarbox.dns.spf import LOOKUPS_MAX, check_host, find_records
 from pillarbox.dns.spf_merge import merge, split_strings
 from pillarbox.dns.spf_walk import walk
-from pillarbox.errors import EX_TEMPFAIL, UsageError
+from pillarbox.errors import EX_TEMPFAIL, ConfigError, UsageError
 from pillarbox.mail.reply import printable
+from pillarbox.net.names import ascii_host
 from pillarbox.text import say
 
 TYPE_CHECKING = False
@@ -49,15 +50,14 @@ def nameservers() -> Ask:
     named = os.environ.get("PILLARBOX_DNS", "")
     if not named:
         return Nameservers()
-    import dns.resolver
-
     address, _, port = named.rpartition(":")
     try:
-        made = dns.resolver.Resolver(configure=False)
-        made.nameservers, made.port = [str(ip_address(address))], int(port)
+        server = str(ip_address(address.strip("[]"))), int(port)
     except ValueError as exc:
         raise UsageError(say("PILLARBOX_DNS must be ADDRESS:PORT")) from exc
-    return Nameservers(made)
+    if not 0 < server[1] < 1 << 16:
+        raise UsageError(say("PILLARBOX_DNS must be ADDRESS:PORT"))
+    return Nameservers(server)
 
 
 def domain_of(text: str) -> str:
@@ -66,12 +66,13 @@ def domain_of(text: str) -> str:
 
     Raises:
         UsageError: It is none.
+        MissingExtraError: It is not ASCII, and the package ``idna`` is not installed.
 
     """
     domain = text.rpartition("@")[2].removesuffix(".").lower()
     try:
-        domain = domain.encode("idna").decode()
-    except UnicodeError:
+        domain = domain if domain.isascii() else ascii_host(domain).decode()
+    except ConfigError:
         domain = ""
     if "." not in domain or not is_askable(domain) or not domain.isprintable():
         raise UsageError(say("'{domain}' is no domain", domain=printable(text, 60)))
@@ -186,6 +187,11 @@ def _weaknesses(way: Walk) -> tuple[str, ...]:
         found.append(say("what stands behind 'all' is never read: put 'all' at the end"))
     if any(term.name == "ptr" for term in own):
         found.append(say("ptr is slow and not to be used any more (RFC 7208 5.5)"))
+    found += [
+        say("receivers do not read {term}: a colon belongs behind '{name}'",
+            term=term.text, name=term.name)
+        for term in own if term.is_modifier and term.name in MECHANISMS
+    ]  # fmt: skip
     if not alls and not any(term.name == "redirect" for term in own):
         found.append(say("no record ends in 'all', so nobody is refused: add -all"))
     return tuple(found)
@@ -245,9 +251,7 @@ def _merge(wishes: argparse.Namespace, domain: str, records: tuple[str, ...], as
             raise UsageError(say("--add takes what may send, such as a:mail.example.com"))
     merged = merge(records, additions, domain=domain)
     way = walk(parse_record(merged.text), domain, ask)
-    notes = [*merged.notes, *way.problems]
-    if len(records) == 1:
-        notes += _needless(additions, walk(parse_record(records[0]), domain, ask))
+    notes = [*merged.notes, *way.problems, *_needless(additions, records, domain, ask)]
     if any(term.name == "a" for term in additions) and " include:" in merged.text:
         notes.append(say("mail that goes through the provider leaves from the provider: what was"
                          " added is needed only if that host delivers by itself"))  # fmt: skip
@@ -262,13 +266,17 @@ def _merge(wishes: argparse.Namespace, domain: str, records: tuple[str, ...], as
     return _print(facts, lines, _ERROR if way.problems else _FINE, as_json=wishes.json)
 
 
-def _needless(additions: tuple[Term, ...], way: Walk) -> list[str]:
-    """Return which additions the record permits already."""
-    permitted = {text for step in way.steps if step.term.qualifier == "+" for text in step.found}
+def _needless(
+    additions: tuple[Term, ...], records: tuple[str, ...], domain: str, ask: Ask
+) -> list[str]:
+    """Return which additions a record names or permits already."""
+    steps = [step for text in records for step in walk(parse_record(text), domain, ask).steps]
+    named = {step.term.key(domain) for step in steps if not step.depth}
+    permitted = {text for step in steps if step.term.qualifier == "+" for text in step.found}
     return [
         say("{term} is there already", term=term.text)
         for term in additions
-        if term.network is not None and str(term.network) in permitted
+        if term.key(domain) in named or str(term.network) in permitted
     ]
 
 

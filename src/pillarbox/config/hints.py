@@ -17,7 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["LOOKED_AT", "Hint", "demands_login_as_sender", "find_hint", "fits", "limits_of"]
+__all__ = [
+    "LOOKED_AT",
+    "Hint",
+    "demands_login_as_sender",
+    "find_hint",
+    "fits",
+    "is_endpoint",
+    "limits_of",
+]
 
 _GENERIC = "generic.toml"
 
@@ -146,7 +154,9 @@ def _presets(host: str, greeting: str) -> list[dict[str, Any]]:
             continue
         with open(os.path.join(folder, name), "rb") as file:
             preset = tomllib.load(file)
-        is_host = any(_is_host(endpoint["host"], host) for endpoint in preset.get("endpoints", ()))
+        is_host = any(
+            is_endpoint(endpoint["host"], host) for endpoint in preset.get("endpoints", ())
+        )
         greets = preset.get("greeting")
         if is_host or (greeting and greets and re.search(greets, greeting, re.IGNORECASE)):
             presets.append(preset)
@@ -155,7 +165,7 @@ def _presets(host: str, greeting: str) -> list[dict[str, Any]]:
     return presets
 
 
-def _is_host(endpoint: str, host: str) -> bool:
+def is_endpoint(endpoint: str, host: str) -> bool:
     """Tell whether a host is an endpoint, in which ``{region}`` stands for any one label."""
     head, brace, rest = endpoint.partition("{")
     if not brace:

@@ -16,7 +16,7 @@ import tomllib
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pillarbox.config.hints import LOOKED_AT, fits
+from pillarbox.config.hints import LOOKED_AT, fits, is_endpoint
 from pillarbox.value import Value
 
 if TYPE_CHECKING:
@@ -67,12 +67,7 @@ class Endpoint(Value):
 
     def is_host(self, host: str) -> bool:
         """Tell whether a host, in lower case and without a last dot, is this one."""
-        head, brace, rest = self.host.partition("{")
-        if not brace:
-            return host == self.host
-        tail = rest.partition("}")[2]
-        label = host[len(head) : len(host) - len(tail)]
-        return host.startswith(head) and host.endswith(tail) and bool(label) and "." not in label
+        return is_endpoint(self.host, host)
 
 
 class KnownReply(Value):

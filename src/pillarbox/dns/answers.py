@@ -20,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dns.resolver import Resolver
-
 __all__ = ["Answer", "Ask", "LookupFailedError", "Nameservers", "is_askable"]
 
 # TXT: the octets of each record, its strings joined without a space (RFC 7208 3.3). MX: a
@@ -40,14 +38,19 @@ _NAME_MAX = 253
 class LookupFailedError(NetworkError):
     """A nameserver did not answer, or answered that it cannot (SERVFAIL, REFUSED)."""
 
-    def __init__(self, name: str, kind: str, reason: str) -> None:
+    def __init__(self, name: str, kind: str, reason: str, server: str = "") -> None:
         problem = say(
             "cannot look up {kind} of {domain}: {reason}",
             kind=kind,
             domain=printable(name, 80),
             reason=printable(reason, 120),
         )
-        super().__init__(problem, advice=say("check the nameservers in /etc/resolv.conf"))
+        advice = (
+            say("{server} was asked: check that a nameserver answers there", server=server)
+            if server
+            else say("check the nameservers in /etc/resolv.conf")
+        )
+        super().__init__(problem, advice=advice)
 
 
 def is_askable(name: str) -> bool:
@@ -62,7 +65,7 @@ class Nameservers:
     Ask the nameservers of this machine; each question once. Blocks.
 
     Args:
-        resolver: Whom to ask; None: who stands in /etc/resolv.conf.
+        server: The address and port of whom to ask; None: who stands in /etc/resolv.conf.
         total_s: Seconds that all questions may take together.
 
     Raises:
@@ -72,7 +75,7 @@ class Nameservers:
     """
 
     def __init__(
-        self, resolver: Resolver | None = None, *, total_s: float = _ALL_QUESTIONS_S
+        self, server: tuple[str, int] | None = None, *, total_s: float = _ALL_QUESTIONS_S
     ) -> None:
         try:
             import dns.exception
@@ -80,12 +83,16 @@ class Nameservers:
         except ImportError as exc:
             raise MissingExtraError(say("looking up a domain"), "dns") from exc
         try:
-            self._resolver = resolver or dns.resolver.Resolver()
+            self._resolver = dns.resolver.Resolver(configure=server is None)
         except dns.exception.DNSException as exc:
             raise NetworkError(
                 say("this machine names no nameserver"),
                 advice=say("check the nameservers in /etc/resolv.conf"),
             ) from exc
+        self._server = ""
+        if server is not None:
+            self._resolver.nameservers, self._resolver.port = [server[0]], server[1]
+            self._server = f"{server[0]}:{server[1]}"
         self._until_s = time.monotonic() + total_s
         self._known: dict[tuple[str, str], Answer] = {}
 
@@ -116,7 +123,7 @@ class Nameservers:
 
         left_s = self._until_s - time.monotonic()
         if left_s <= 0:
-            raise LookupFailedError(name, kind, say("the questions took too long"))
+            raise LookupFailedError(name, kind, say("the questions took too long"), self._server)
         try:
             # Made of labels and not of text, in which a backslash would mean something.
             asked = dns.name.Name([*(label.encode() for label in name.split(".")), b""])
@@ -125,7 +132,7 @@ class Nameservers:
             return ()
         except (dns.exception.DNSException, OSError, ValueError) as exc:
             # ValueError: what came cannot be understood as DNS at all.
-            raise LookupFailedError(name, kind, _reason(exc)) from exc
+            raise LookupFailedError(name, kind, _reason(exc), self._server) from exc
         return tuple(_plain(record, kind) for record in found)
 
 

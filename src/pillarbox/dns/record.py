@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pillarbox.text import Text
 
 __all__ = [
-    "LOOKING",
     "MECHANISMS",
     "VERSION",
     "Network",
@@ -54,7 +53,7 @@ MECHANISMS = {
 }
 
 # The terms that cost one of the ten lookups (RFC 7208 4.6.4).
-LOOKING = ("include", "a", "mx", "ptr", "exists", "redirect")
+_LOOKING = ("include", "a", "mx", "ptr", "exists", "redirect")
 
 _QUALIFIERS = "+-?~"
 _MODIFIER = re.compile(r"([A-Za-z][A-Za-z0-9_.\-]*)=(.*)", re.DOTALL)
@@ -127,6 +126,11 @@ class Term(Value):
     def is_modifier(self) -> bool:
         """Tell whether it is a modifier, which matches nothing."""
         return not self.qualifier
+
+    @property
+    def is_looking(self) -> bool:
+        """Tell whether it costs a lookup: ``include=x`` is a modifier of nobody's and does not."""
+        return self.name in _LOOKING and (not self.is_modifier or self.name == "redirect")
 
     def key(self, domain: str = "") -> tuple[object, ...]:
         """

@@ -39,11 +39,11 @@ class Row(Value):
         present: The values that are there.
         wished: The values that should be there; empty: the provider's console tells.
         state: ``FINE``, ``MISSING``, ``WRONG`` or ``OPEN``.
-        note: What a person should know, as a text; empty: nothing.
+        notes: What a person should know, as texts.
 
     """
 
-    __slots__ = ("host", "kind", "note", "present", "state", "wished")
+    __slots__ = ("host", "kind", "notes", "present", "state", "wished")
 
     def __init__(
         self,
@@ -53,20 +53,20 @@ class Row(Value):
         present: tuple[str, ...],
         wished: tuple[str, ...],
         state: str,
-        note: str = "",
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.host = host
         self.kind = kind
         self.present = present
         self.wished = wished
         self.state = state
-        self.note = note
+        self.notes = notes
 
     def zone_lines(self, domain: str) -> tuple[str, ...]:
         """Return the lines of a zone file that make the wished records."""
         name = f"{domain}." if self.host == "@" else f"{self.host}.{domain}."
         if self.kind == "MX":
-            return tuple(f"{name} 3600 IN MX {value}." for value in self.wished)
+            return tuple(f"{name} 3600 IN MX {_escaped_mx(value)}." for value in self.wished)
         return tuple(f"{name} 3600 IN TXT {_quoted(value)}" for value in self.wished)
 
 
@@ -106,13 +106,13 @@ def _mx(domain: str, ask: Ask, suffixes: Sequence[str]) -> Row:
     strange = [host for host in hosts if not _ends_in(host, suffixes)]
     console = say("the provider's console names its MX")
     if not hosts:
-        return Row("@", "MX", present=(), wished=(), state=MISSING, note=console)
+        return Row("@", "MX", present=(), wished=(), state=MISSING, notes=(console,))
     if not suffixes:
-        return Row("@", "MX", present=present, wished=present, state=OPEN, note=console)
+        return Row("@", "MX", present=present, wished=present, state=OPEN, notes=(console,))
     if strange:
         note = say("{host} is not the provider's: remove it", host=strange[0])
         ours = tuple(text for text, host in zip(present, hosts, strict=True) if host not in strange)
-        return Row("@", "MX", present=present, wished=ours, state=WRONG, note=note)
+        return Row("@", "MX", present=present, wished=ours, state=WRONG, notes=(note,))
     return Row("@", "MX", present=present, wished=present, state=FINE)
 
 
@@ -122,23 +122,24 @@ def _ends_in(host: str, suffixes: Sequence[str]) -> bool:
 
 def _spf(domain: str, ask: Ask, include: str, additions: Sequence[Term]) -> Row:
     present = find_records(domain, ask)
-    note: str = "" if present else say("{domain} has no SPF record", domain=domain)
+    missing = say("{domain} has no SPF record", domain=domain)
     # The provider stands first where nothing is there yet.
     wished = (*((parse_term(f"include:{include}"),) if include else ()), *additions)
     if not present and not wished:
-        return Row("@", "TXT", present=(), wished=(), state=MISSING, note=note)
+        return Row("@", "TXT", present=(), wished=(), state=MISSING, notes=(missing,))
     try:
-        text = merge(present, wished, domain=domain).text
+        merged = merge(present, wished, domain=domain)
     except RecordError as exc:
-        return Row("@", "TXT", present=present, wished=(), state=WRONG, note=exc.problem)
-    if present == (text,):
-        return Row("@", "TXT", present=present, wished=present, state=FINE)
+        return Row("@", "TXT", present=present, wished=(), state=WRONG, notes=(exc.problem,))
+    if present == (merged.text,):
+        return Row("@", "TXT", present=present, wished=present, state=FINE, notes=merged.notes)
+    note, state = missing, MISSING
     if len(present) > 1:
-        note = say("{domain} has more than one SPF record", domain=domain)
+        note, state = say("{domain} has more than one SPF record", domain=domain), WRONG
     elif present:
-        note = say("replace the SPF record, do not add a second")
-    return Row("@", "TXT", present=present, wished=(text,),
-               state=WRONG if present else MISSING, note=note)  # fmt: skip
+        note, state = say("replace the SPF record, do not add a second"), WRONG
+    notes = (note, *merged.notes)
+    return Row("@", "TXT", present=present, wished=(merged.text,), state=state, notes=notes)
 
 
 def _dkim(domain: str, ask: Ask, selector: str) -> Row:
@@ -147,7 +148,7 @@ def _dkim(domain: str, ask: Ask, selector: str) -> Row:
     if any("p=" in text.replace(" ", "") for text in present):
         return Row(host, "TXT", present=present, wished=present, state=FINE)
     note = say("the provider's console has the DKIM key: copy it from there")
-    return Row(host, "TXT", present=present, wished=(), state=OPEN, note=note)
+    return Row(host, "TXT", present=present, wished=(), state=OPEN, notes=(note,))
 
 
 def _dmarc(domain: str, ask: Ask, mailbox: str) -> Row:
@@ -159,7 +160,7 @@ def _dmarc(domain: str, ask: Ask, mailbox: str) -> Row:
     if not present:
         return Row("_dmarc", "TXT", present=(), wished=wished, state=MISSING)
     note = say("there may be one DMARC record only: keep one")
-    return Row("_dmarc", "TXT", present=present, wished=present[:1], state=WRONG, note=note)
+    return Row("_dmarc", "TXT", present=present, wished=present[:1], state=WRONG, notes=(note,))
 
 
 def _texts(name: str, ask: Ask) -> tuple[str, ...]:
@@ -170,6 +171,16 @@ def _quoted(text: str) -> str:
     """Return a value as the strings of a zone file (RFC 1035 5.1)."""
     return " ".join(
         '"' + "".join(_escaped(char) for char in part) + '"' for part in split_strings(text)
+    )
+
+
+def _escaped_mx(value: str) -> str:
+    """Return preference and host; any octet may stand in a label, a blank or ``;`` too."""
+    preference, _, host = value.partition(" ")
+    return (
+        preference
+        + " "
+        + "".join(f"\\{ord(char):03d}" if char in " ;()@$" else _escaped(char) for char in host)
     )
 
 

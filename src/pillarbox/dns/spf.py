@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from pillarbox.dns.answers import LookupFailedError, is_askable
 from pillarbox.dns.macro import MacroError, expand
-from pillarbox.dns.record import LOOKING, RecordError, is_spf, parse_record
+from pillarbox.dns.record import RecordError, is_spf, parse_record
 from pillarbox.text import say
 from pillarbox.value import Value
 
@@ -169,7 +169,7 @@ class _Check:
             raise _Stop("permerror", exc.problem) from exc
 
     def _matches(self, term: Term, domain: str) -> bool:
-        if term.name in LOOKING:
+        if term.is_looking:
             self._count()
         if term.name == "all":
             return True

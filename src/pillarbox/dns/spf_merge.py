@@ -8,8 +8,7 @@ left out, for they could take away what the first permitted. Nothing is written 
 
 from __future__ import annotations
 
-from pillarbox.dns.record import LOOKING, VERSION, parse_record
-from pillarbox.dns.spf import LOOKUPS_MAX
+from pillarbox.dns.record import VERSION, parse_record
 from pillarbox.text import say
 from pillarbox.value import Value
 
@@ -32,16 +31,14 @@ class Merged(Value):
     Attributes:
         text: What is to be published.
         notes: What a person should know of it, as texts.
-        lookups: How many lookups its own terms cost; those of included records come on top.
 
     """
 
-    __slots__ = ("lookups", "notes", "text")
+    __slots__ = ("notes", "text")
 
-    def __init__(self, text: str, notes: tuple[str, ...], lookups: int) -> None:
+    def __init__(self, text: str, notes: tuple[str, ...]) -> None:
         self.text = text
         self.notes = notes
-        self.lookups = lookups
 
 
 def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str = "") -> Merged:
@@ -66,7 +63,7 @@ def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str
     permitting: list[Term] = []
     excepting: list[Term] = []
     for record in read:
-        terms = _before_all(record)
+        terms = _before_all(record, notes)
         first = next((i for i, t in enumerate(terms) if t.qualifier != "+"), len(terms))
         permitting += terms[:first]
         rest = terms[first:]
@@ -76,20 +73,11 @@ def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str
             permitting += [term for term in rest if term.qualifier == "+"]
         else:
             excepting = rest or excepting
-    known = {term.key(domain) for term in permitting}
-    notes += [
-        say("{term} is there already", term=term.text)
-        for term in additions
-        if term.key(domain) in known
-    ]
     end, more = _end(read, notes)
     names = [*permitting, *more, *additions, *excepting]
     words = _once(names, domain)
     text = " ".join([VERSION, *words, *end, *_others(read, notes)])
-    lookups = sum(term.name in LOOKING for term in parse_record(text).terms)
-    if lookups > LOOKUPS_MAX:
-        notes.append(say("more than ten DNS lookups are needed"))
-    return Merged(text, tuple(notes), lookups)
+    return Merged(text, tuple(notes))
 
 
 def split_strings(text: str) -> tuple[str, ...]:
@@ -102,12 +90,12 @@ def _all_of(record: Record) -> str:
     return next((term.qualifier for term in record.mechanisms if term.name == "all"), "")
 
 
-def _before_all(record: Record) -> list[Term]:
+def _before_all(record: Record, notes: list[str]) -> list[Term]:
     """
     Return the mechanisms that are to stand before ``all``.
 
     What stands behind it was never read (RFC 7208 5.1); its owner wished to permit with it, so
-    that is moved forward, and an exception, which would begin to count, is not.
+    that is moved forward, which is told, and an exception, which would begin to count, is not.
     """
     kept, is_behind = [], False
     for term in record.mechanisms:
@@ -115,6 +103,9 @@ def _before_all(record: Record) -> list[Term]:
             is_behind = True
         elif not is_behind or term.qualifier == "+":
             kept.append(term)
+            if is_behind:
+                notes.append(say("{term} stood behind 'all', where nobody reads: it permits now",
+                                 term=term.text))  # fmt: skip
     return kept
 
 

@@ -8,8 +8,8 @@ so it cannot tell what a record costs at worst. Bounded, whatever a domain publi
 from __future__ import annotations
 
 from pillarbox.dns.answers import LookupFailedError
-from pillarbox.dns.macro import depends_on_mail
-from pillarbox.dns.record import LOOKING, RecordError, parse_record
+from pillarbox.dns.macro import depends_on_mail, expand
+from pillarbox.dns.record import RecordError, parse_record
 from pillarbox.dns.spf import LOOKUPS_MAX, VOIDS_MAX, find_records
 from pillarbox.text import say
 from pillarbox.value import Value
@@ -96,12 +96,16 @@ class Walk:
                 self._take(term, domain, above)
 
     def _take(self, term: Term, domain: str, above: tuple[str, ...]) -> None:
-        self.lookups += term.name in LOOKING
-        target = term.value.replace("%{d}", domain).lower().removesuffix(".") or domain
+        self.lookups += term.is_looking
         found: tuple[str, ...] = ()
         inner: Record | None = None
         problem = ""
-        if not (term.name in LOOKING and depends_on_mail(target)):
+        target = ""
+        if term.network is not None:
+            found = (str(term.network),)
+        elif term.is_looking and not depends_on_mail(term.value):
+            # Only "d" is in it, so that nobody has to be asked what "p" means.
+            target = expand(term.value, {"d": domain}, str).lower() or domain
             try:
                 found = self._found(term, target)
                 if term.name in ("include", "redirect"):
@@ -115,9 +119,7 @@ class Walk:
             self.enter(inner, target, (*above, target))
 
     def _found(self, term: Term, target: str) -> tuple[str, ...]:
-        """Return the addresses and networks that a term means."""
-        if term.network is not None:
-            return (str(term.network),)
+        """Return the addresses that ``a`` or ``mx`` means."""
         hosts: list[str] = []
         if term.name == "a":
             hosts = [target]

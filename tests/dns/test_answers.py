@@ -1,0 +1,212 @@
+"""Questions to a nameserver on loopback, which answers well, badly, or not at all."""
+
+import socket
+import sys
+import threading
+import time
+
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.rrset
+import pytest
+
+from pillarbox.dns.answers import LookupFailedError, Nameservers, is_askable
+from pillarbox.errors import EX_TEMPFAIL, MissingExtraError
+
+ROWS = {
+    "TXT": ['"v=spf1 " "-all"', '"\\255\\000"'],
+    "MX": ["5 MX.example.com.", "7 a\\.b.example.com."],
+    "A": ["192.0.2.1"],
+    "AAAA": ["2001:DB8:0::1"],
+    "PTR": ["Host.example.com."],
+    "CNAME": ["other.example.com."],
+    "NS": ["ns.example.com."],
+}
+
+
+def good(question):
+    """Answer from ROWS."""
+    answer = dns.message.make_response(question)
+    asked = question.question[0]
+    rows = ROWS.get(dns.rdatatype.to_text(asked.rdtype), [])
+    answer.answer.append(dns.rrset.from_text(asked.name, 60, "IN", asked.rdtype, *rows))
+    return answer.to_wire()
+
+
+def coded(code):
+    """Return an answerer with a response code and nothing else."""
+
+    def answer(question):
+        made = dns.message.make_response(question)
+        made.set_rcode(code)
+        return made.to_wire()
+
+    return answer
+
+
+def truncated(question):
+    """Say that the answer is to be fetched by TCP, where nobody listens."""
+    answer = dns.message.make_response(question)
+    answer.flags |= dns.flags.TC
+    return answer.to_wire()
+
+
+def with_count(question):
+    """Promise a record that is not there."""
+    wire = bytearray(dns.message.make_response(question).to_wire())
+    wire[7] = 1
+    return bytes(wire)
+
+
+def with_circle(question):
+    """Answer with a name that is compressed to itself."""
+    wire = bytearray(dns.message.make_response(question).to_wire())
+    wire[7] = 1
+    at = len(wire)
+    return bytes(wire) + bytes([0xC0 | at >> 8, at & 0xFF]) + b"\0\x10\0\1\0\0\0\x3c\0\1\0"
+
+
+@pytest.fixture
+def nameserver():
+    """Serve what the test puts in ``answer`` (None: nothing); count the questions."""
+
+    class Server:
+        answer = staticmethod(good)
+        count = 0
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        Server.place = server.getsockname()
+
+        def serve():
+            while True:
+                data, client = server.recvfrom(4096)
+                if not data:
+                    return
+                Server.count += 1
+                made = Server.answer and Server.answer(dns.message.from_wire(data))
+                if made is not None:
+                    server.sendto(made, client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield Server
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", Server.place)
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("TXT", {b"v=spf1 -all", b"\xff\0"}),
+        ("MX", {(5, "mx.example.com"), (7, "a.b.example.com")}),
+        ("A", {"192.0.2.1"}),
+        ("AAAA", {"2001:db8::1"}),
+        ("PTR", {"host.example.com"}),
+        ("CNAME", {"other.example.com"}),
+        ("NS", {"ns.example.com"}),
+    ],
+)
+def test_answers_are_plain_values(nameserver, kind, expected):
+    """Strings are joined, names are lower case without the last dot."""
+    assert set(Nameservers(nameserver.place)("Example.com.", kind)) == expected
+
+
+def test_same_question_is_asked_once(nameserver):
+    """However it is written; an answer without records is remembered too."""
+    ask = Nameservers(nameserver.place)
+    assert ask("Example.com.", "A") == ask("example.com", "A")
+    assert nameserver.count == 1
+    nameserver.answer = coded(dns.rcode.NXDOMAIN)
+    assert ask("no.example.com", "A") == ask("no.example.com", "A") == ()
+    assert nameserver.count == 2
+
+
+@pytest.mark.parametrize("answer", [coded(dns.rcode.NXDOMAIN), coded(dns.rcode.NOERROR)])
+def test_no_such_record_is_an_empty_answer(nameserver, answer):
+    """Neither a missing name nor a missing type is a failure."""
+    nameserver.answer = answer
+    assert Nameservers(nameserver.place)("example.com", "TXT") == ()
+
+
+FAILURES = [
+    pytest.param(coded(dns.rcode.SERVFAIL), id="SERVFAIL"),
+    pytest.param(coded(dns.rcode.REFUSED), id="REFUSED"),
+    pytest.param(coded(dns.rcode.NOTIMP), id="NOTIMP"),
+    pytest.param(coded(dns.rcode.FORMERR), id="FORMERR"),
+    pytest.param(truncated, id="truncated"),
+    pytest.param(with_count, id="fewer records than promised"),
+    pytest.param(with_circle, id="name that leads to itself"),
+    pytest.param(lambda _: b"\0", id="one octet"),
+    pytest.param(lambda question: question.to_wire()[:11], id="half a header"),
+    pytest.param(lambda question: question.to_wire(), id="the question itself"),
+    pytest.param(lambda _: b"\xff" * 600, id="nothing of DNS"),
+    pytest.param(None, id="silence"),
+]
+
+
+@pytest.mark.parametrize("answer", FAILURES)
+def test_failure_says_what_was_asked_and_of_whom(nameserver, answer):
+    """Attack: whatever comes over the wire, there is one error, in time, which may be repeated."""
+    nameserver.answer = answer
+    begun_s = time.monotonic()
+    with pytest.raises(LookupFailedError) as caught:
+        Nameservers(nameserver.place, total_s=0.3)("example.com", "TXT")
+    assert time.monotonic() - begun_s < 4, "as long as one question may take when asked alone"
+    assert caught.value.exit_code == EX_TEMPFAIL
+    assert "cannot look up TXT of example.com: " in caught.value.problem
+    assert f"127.0.0.1:{nameserver.place[1]}" in caught.value.advice
+
+
+def test_answer_of_another_question_is_not_taken(nameserver):
+    """Attack: an answer with a wrong identifier is waited past, not believed."""
+
+    def forged(question):
+        question.id ^= 1
+        return good(question)
+
+    nameserver.answer = forged
+    with pytest.raises(LookupFailedError):
+        Nameservers(nameserver.place, total_s=0.3)("example.com", "TXT")
+
+
+def test_all_questions_together_have_an_end(nameserver):
+    """Behind the time nobody is asked any more; what is known stays known."""
+    ask = Nameservers(nameserver.place)
+    known = ask("example.com", "A")
+    ask._until_s = 0.0
+    with pytest.raises(LookupFailedError, match="took too long"):
+        ask("other.example.com", "A")
+    assert ask("example.com", "A") == known
+    assert nameserver.count == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "is_it"),
+    [("a", True), ("x" * 63 + ".com", True), ("x" * 64 + ".com", False), ("a..b", False),
+     ("", False), (".a", False), ("\u00fc.com", False), (".".join(["x" * 62] * 4), True),
+     (".".join(["x" * 63] * 4), False)],
+)  # fmt: skip
+def test_name_that_fits_in_no_question_is_not_asked(nameserver, name, is_it):
+    """It has no records, and no packet leaves."""
+    assert is_askable(name) is is_it
+    Nameservers(nameserver.place)(name, "A")
+    assert nameserver.count == is_it
+
+
+def test_label_with_a_backslash_is_asked_as_it_is(nameserver):
+    """In a question it means itself, and what stands behind it is no code of an octet."""
+    asked = []
+    nameserver.answer = lambda question: asked.append(question.question[0].name) or good(question)
+    Nameservers(nameserver.place)(r"a\046b.example", "A")
+    assert [name.labels for name in asked] == [(rb"a\046b", b"example", b"")]
+
+
+def test_missing_package_is_told_with_its_extra(monkeypatch):
+    """Whoever is to be asked."""
+    monkeypatch.setitem(sys.modules, "dns.resolver", None)
+    for server in (None, ("127.0.0.1", 53)):
+        with pytest.raises(MissingExtraError):
+            Nameservers(server)
