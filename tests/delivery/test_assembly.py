@@ -10,9 +10,11 @@ import pytest
 from peer import Puppet
 from pillarbox.config.places import find_places
 from pillarbox.config.service import parse_service
+from pillarbox.delivery.acceptance import Submission, make_head
 from pillarbox.delivery.assembly import hostname_of, limits_of, make_accounts, make_deliverer
 from pillarbox.delivery.events import Events
 from pillarbox.errors import ConfigError
+from pillarbox.mail.address import parse_mailbox
 from pillarbox.spool.base import FAILED
 from pillarbox.spool.directory import Directory
 from queue_world import HandClock
@@ -164,3 +166,36 @@ def put(spool, accounts, to):
     draft = spool.begin(head)
     draft.write(b"Subject: x\n\ny\n")
     draft.commit()
+
+
+def test_notices_go_where_the_aliases_of_the_settings_lead(tmp_path):
+    """They go before those of the account, for notices as for mail."""
+    with ExitStack() as stack:
+        puppet = stack.enter_context(Puppet({"RCPT TO:<bad": "550 5.1.1 no"}))
+        write_accounts(tmp_path / "accounts", puppet.port)
+        (tmp_path / "aliases").write_text("root: admin@example.net\n")
+        tables = {
+            "accounts_file": str(tmp_path / "accounts"),
+            "aliases": str(tmp_path / "aliases"),
+        }
+        settings = service(tmp_path, tables)
+        accounts = make_accounts(settings, {}, is_user=False)
+        spool = Directory(str(tmp_path / "spool"))
+        spool.open()
+        stack.callback(spool.close)
+        deliverer = make_deliverer(
+            spool,
+            accounts,
+            lambda: settings,
+            hostname="host.example.org",
+            events=Events(lambda _: None),
+            clock=HandClock(),
+        )
+        submission = Submission((parse_mailbox("bad@example.net"),), sender=parse_mailbox("root"))
+        head = make_head(submission, accounts, hostname="host.example.org", epoch_s=1.8e9)
+        draft = spool.begin(head)
+        draft.write(b"Subject: x\n\nx\n")
+        draft.commit()
+        deliverer.load()
+        deliverer.flush_once()
+    assert any("admin@example.net" in line for line in puppet.commands)

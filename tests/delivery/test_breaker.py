@@ -656,3 +656,16 @@ def test_refused_senders_of_who_runs_the_machine_end_it():
         for name in "abc"
     ]
     assert opened == [False, False, True]
+
+
+def test_network_that_is_back_mends_no_login():
+    """What was refused before the cable was loose goes on with its own delays."""
+    breaker = Breaker(elapsed_s=0.0)
+    fail(breaker, "login", 0.0)
+    fail(breaker, "login", DAY_S)
+    second_s = breaker.wait_s(DAY_S)
+    fail(breaker, "site", 2 * DAY_S, is_login_made=False)
+    breaker.hurry()
+    assert breaker.kind in ("", "login")
+    fail(breaker, "login", 3 * DAY_S)
+    assert breaker.wait_s(3 * DAY_S) > second_s

@@ -167,3 +167,16 @@ def test_no_minute_ever_has_more_than_its_limit(limit, steps):
         sent += [real_s] * taken
     for start in sent:
         assert sum(start <= moment < start + MINUTE_S for moment in sent) <= limit
+
+
+def test_restart_lets_nothing_through_before_its_time():
+    """Neither reading of the clock says where in its slice a mail was taken: the later counts."""
+    slice_s = MINUTE_S / SLICES
+    for taken_s in (0.0, slice_s * 0.9):
+        budget = Budget(per_minute=10)
+        spend(budget, taken_s)
+        record = json.loads(json.dumps(budget.record(slice_s * 0.95)))
+        # The clock has begun anew: that it ran for nearly a minute since is all that is known.
+        now_s = MINUTE_S - slice_s * 0.05
+        restored = Budget(per_minute=10, record=record, elapsed_s=now_s)
+        assert restored.wait_s(now_s) > 0

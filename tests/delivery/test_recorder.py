@@ -13,7 +13,7 @@ from pillarbox.errors import SpoolError
 from pillarbox.mail.reply import Reply
 from pillarbox.mail.status import Trouble
 from pillarbox.secret import Secret
-from pillarbox.spool.base import FAILED
+from pillarbox.spool.base import FAILED, Progress
 from pillarbox.spool.memory import Memory
 from queue_world import CONTENT, HOUR_S, MINUTE_S, World
 
@@ -213,3 +213,65 @@ def test_line_of_msmtp_is_written_where_the_account_wants_it(tmp_path, stack):
     world.run(0)
     assert world.told("log_failed")
     assert len(world.arrived) == 2
+
+
+def test_notice_that_cannot_be_committed_leaves_nothing_behind(tmp_path, stack):
+    """What was begun of it is discarded: else each try would leave a file."""
+    world = noted(tmp_path, stack, NOBODY)
+    world.put("bad@example.net")
+    discarded = []
+    begin = world.spool.begin
+
+    def begin_and_fail(head):
+        draft = begin(head)
+        discard = draft.discard
+
+        def fail():
+            raise SpoolError("the disk is on fire")
+
+        draft.commit = fail
+        draft.discard = lambda: (discarded.append(head.origin.door), discard())
+        return draft
+
+    world.spool.begin = begin_and_fail
+    world.run(0)
+    assert discarded == ["notice"]
+    assert world.told("spool_failed")
+
+
+def test_entry_that_was_deleted_stops_nothing_any_more(tmp_path, stack):
+    """What could not be written down of it need not be: nobody has it, and the queue goes on."""
+    world = noted(tmp_path, stack)
+    entry_id = world.put()
+    record = world.spool.claim
+
+    def claim(name, state="queue"):
+        found = record(name, state)
+
+        def fail(progress, **_):
+            if b"D" in progress.statuses:
+                raise SpoolError("the disk is on fire")
+
+        found.record = fail
+        return found
+
+    world.spool.claim = claim
+    world.run(1)
+    assert world.told("suspended")
+    world.spool.claim = record
+    world.spool.remove(entry_id)
+    world.deliverer._traffic.retry_records()
+    assert world.deliverer._traffic.suspended == ""
+    assert entry_id not in world.deliverer.queue
+
+
+def test_entry_of_an_earlier_life_is_durable_before_it_is_removed(tmp_path, stack):
+    """Killed behind the soft record: a power cut could take both back, and it would go twice."""
+    world = noted(tmp_path, stack)
+    entry_id = world.put(is_known=False)
+    claim = world.spool.claim(entry_id)
+    claim.record(Progress(b"D"), is_durable=False)
+    claim.close()
+    world.spool.done.clear()
+    world.start()
+    assert world.spool.done == ["record D True", "remove"]

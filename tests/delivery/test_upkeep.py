@@ -239,3 +239,33 @@ def test_mail_in_doubt_is_given_up_like_any_other(tmp_path, stack):
     world.clock.calendar_s += 5 * DAY_S
     world.run(HOUR_S)
     assert world.spool.names(FAILED) == [entry_id]
+
+
+def test_age_that_is_not_worth_it_is_not_written_down(tmp_path, stack):
+    """A disk is not written to for a few seconds of each mail."""
+    world = world_of(tmp_path, stack, LATER)
+    world.put()
+    world.run(1)
+    updates = []
+    update = world.spool.update
+    world.spool.update = lambda *words: (updates.append(words), update(*words))
+    world.clock.now_s += 30
+    world.deliverer._upkeep.note_ages()
+    assert updates == []
+    world.clock.now_s += 60
+    world.deliverer._upkeep.note_ages()
+    assert len(updates) == 1
+
+
+def test_warned_of_mail_is_not_opened_again_for_it(tmp_path, stack):
+    """Once its sender knows, its age is nobody's business until it is to be given up."""
+    world = world_of(tmp_path, stack, LATER)
+    world.put()
+    world.run(5 * HOUR_S)
+    assert len(reports(world)) == 1
+    claims = []
+    claim = world.spool.claim
+    world.spool.claim = lambda *words: (claims.append(words), claim(*words))[1]
+    world.clock.now_s += HOUR_S
+    world.deliverer._upkeep._look_at_ages()
+    assert claims == []
