@@ -1,0 +1,20 @@
+"""The domain's SPF record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pillarbox.doctor.finding import Finding
+    from pillarbox.doctor.patient import Patient
+
+__all__ = ["CODES", "check_spf"]
+
+CODES: tuple[str, ...] = ()
+
+
+def check_spf(_patient: Patient) -> Iterator[Finding]:
+    """Look at it."""
+    yield from ()

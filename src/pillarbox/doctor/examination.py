@@ -1,0 +1,164 @@
+"""
+An examination: the checks in their order, each on what those before it have found sound.
+
+Where a check finds a fault, those that need it are not made: what they would find is its doing and
+not a cause of its own. So the first fault of an examination is a root cause, and the checks that
+do not need it still tell of others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pillarbox.doctor.finding import FAULT, NOTE, WARNING, Finding
+from pillarbox.errors import MissingExtraError, PillarboxError
+from pillarbox.text import say
+from pillarbox.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from pillarbox.doctor.patient import Patient
+
+__all__ = ["EXIT_FAULT", "EXIT_WARNING", "Check", "Examination", "Result", "examine"]
+
+# As the plugins of Nagios and all who came after it: 0 OK, 1 WARNING, 2 CRITICAL.
+EXIT_WARNING, EXIT_FAULT = 1, 2
+
+
+class Check(Value):
+    """
+    A check, as a row of a table.
+
+    Attributes:
+        name: One word; the codes of its findings begin with it.
+        title: What it looks at, for a person.
+        run: Yields what it finds in a patient; may raise any ``PillarboxError``, which becomes a
+            fault ``NAME.failed``.
+        needs: Names of the checks before it that must have passed.
+        codes: Every code that it may yield, each with what it says, for the reference page.
+
+    """
+
+    __slots__ = ("codes", "name", "needs", "run", "title")
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        run: Callable[[Patient], Iterable[Finding]],
+        *,
+        needs: Sequence[str] = (),
+        codes: Sequence[str] = (),
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.run = run
+        self.needs = tuple(needs)
+        self.codes = tuple(codes)
+
+
+class Result(Value):
+    """
+    What became of a check.
+
+    Attributes:
+        check: The check.
+        findings: What it found; empty: all is well, or it was not made.
+        because: The name of the check whose fault kept it from being made; empty: it was made.
+
+    """
+
+    __slots__ = ("because", "check", "findings")
+
+    def __init__(self, check: Check, findings: tuple[Finding, ...], because: str = "") -> None:
+        self.check = check
+        self.findings = findings
+        self.because = because
+
+    @property
+    def has_fault(self) -> bool:
+        """Whether what needs it cannot be looked at."""
+        return any(finding.severity == FAULT for finding in self.findings)
+
+
+class Examination(Value):
+    """
+    All results, in order.
+
+    Attributes:
+        results: One for each check.
+
+    """
+
+    __slots__ = ("results",)
+
+    def __init__(self, results: tuple[Result, ...]) -> None:
+        self.results = results
+
+    def findings(self, severity: str) -> tuple[Finding, ...]:
+        """Return all findings of a severity, in order."""
+        return tuple(
+            finding
+            for result in self.results
+            for finding in result.findings
+            if finding.severity == severity
+        )
+
+    @property
+    def root_cause(self) -> Finding | None:
+        """The finding to act on first: the first fault, else the first warning; None: healthy."""
+        for severity in (FAULT, WARNING):
+            found = self.findings(severity)
+            if found:
+                return found[0]
+        return None
+
+    @property
+    def exit_code(self) -> int:
+        """What monitoring wants to know: 0, ``EXIT_WARNING`` or ``EXIT_FAULT``."""
+        cause = self.root_cause
+        if cause is None:
+            return 0
+        return EXIT_FAULT if cause.severity == FAULT else EXIT_WARNING
+
+
+def examine(
+    patient: Patient, checks: Sequence[Check], tell: Callable[[Result], None] | None = None
+) -> Examination:
+    """
+    Make the checks in their order. Blocks on the disk and the network.
+
+    Args:
+        patient: Whom; it is not closed.
+        checks: The table.
+        tell: Gets each result as it is there; None: nobody waits for it.
+
+    """
+    blamed: dict[str, str] = {}
+    results = []
+    for check in checks:
+        because = next((blamed[name] for name in check.needs if name in blamed), "")
+        result = Result(check, () if because else tuple(_findings(check, patient)), because)
+        if because or result.has_fault:
+            blamed[check.name] = because or check.name
+        results.append(result)
+        if tell is not None:
+            tell(result)
+    return Examination(tuple(results))
+
+
+def _findings(check: Check, patient: Patient) -> Iterator[Finding]:
+    try:
+        for finding in check.run(patient):
+            assert finding.code in check.codes, finding.code
+            yield finding
+    except MissingExtraError as exc:
+        yield Finding(f"{check.name}.extra", NOTE, exc.sentence, fix=exc.advice)
+    except PillarboxError as exc:
+        yield Finding(
+            f"{check.name}.failed",
+            FAULT,
+            exc.sentence,
+            fix=exc.advice or say("mend what it says, and ask again"),
+        )

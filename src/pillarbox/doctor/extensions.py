@@ -1,0 +1,20 @@
+"""What the server offers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pillarbox.doctor.finding import Finding
+    from pillarbox.doctor.patient import Patient
+
+__all__ = ["CODES", "check_extensions"]
+
+CODES: tuple[str, ...] = ()
+
+
+def check_extensions(_patient: Patient) -> Iterator[Finding]:
+    """Look at it."""
+    yield from ()

@@ -1,0 +1,20 @@
+"""Sendmail, and who else is in the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pillarbox.doctor.finding import Finding
+    from pillarbox.doctor.patient import Patient
+
+__all__ = ["CODES", "check_programs"]
+
+CODES: tuple[str, ...] = ()
+
+
+def check_programs(_patient: Patient) -> Iterator[Finding]:
+    """Look at it."""
+    yield from ()
