@@ -4,6 +4,7 @@ import socket
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import dns.flags
 import dns.message
@@ -11,8 +12,17 @@ import dns.rcode
 import dns.rrset
 import pytest
 
-from pillarbox.dns.answers import LookupFailedError, Nameservers, is_askable
-from pillarbox.errors import EX_TEMPFAIL, MissingExtraError
+from pillarbox.dns import answers
+from pillarbox.dns.answers import (
+    LookupFailedError,
+    Nameservers,
+    Service,
+    TlsaRecord,
+    is_askable,
+    nameservers_of,
+)
+from pillarbox.errors import EX_TEMPFAIL, MissingExtraError, UsageError
+from pillarbox.text import localize
 
 ROWS = {
     "TXT": ['"v=spf1 " "-all"', '"\\255\\000"'],
@@ -22,6 +32,8 @@ ROWS = {
     "PTR": ["Host.example.com."],
     "CNAME": ["other.example.com."],
     "NS": ["ns.example.com."],
+    "SRV": ["10 5 465 SMTP.example.com.", "0 0 0 ."],
+    "TLSA": ["3 1 1 " + "00ff" * 16],
 }
 
 
@@ -107,6 +119,8 @@ def nameserver():
         ("PTR", {"host.example.com"}),
         ("CNAME", {"other.example.com"}),
         ("NS", {"ns.example.com"}),
+        ("SRV", {Service(10, 5, 465, "smtp.example.com"), Service(0, 0, 0, "")}),
+        ("TLSA", {TlsaRecord(3, 1, 1, b"\x00\xff" * 16)}),
     ],
 )
 def test_answers_are_plain_values(nameserver, kind, expected):
@@ -160,6 +174,14 @@ def test_failure_says_what_was_asked_and_of_whom(nameserver, answer):
     assert f"127.0.0.1:{nameserver.place[1]}" in caught.value.advice
 
 
+def test_failure_is_said_in_chinese_to_its_last_word(nameserver):
+    """The reason too, where it is ours."""
+    nameserver.answer = coded(dns.rcode.SERVFAIL)
+    with pytest.raises(LookupFailedError) as caught:
+        Nameservers(nameserver.place)("example.com", "TXT")
+    assert "server" not in localize(caught.value.problem, "zh")
+
+
 def test_answer_of_another_question_is_not_taken(nameserver):
     """Attack: an answer with a wrong identifier is waited past, not believed."""
 
@@ -176,11 +198,30 @@ def test_all_questions_together_have_an_end(nameserver):
     """Behind the time nobody is asked any more; what is known stays known."""
     ask = Nameservers(nameserver.place)
     known = ask("example.com", "A")
-    ask._until_s = 0.0
+    ask._left_s = 0.0
     with pytest.raises(LookupFailedError, match="took too long"):
         ask("other.example.com", "A")
     assert ask("example.com", "A") == known
     assert nameserver.count == 1
+
+
+def test_time_between_questions_is_not_counted(nameserver, monkeypatch):
+    """Who has waited a minute for something else may still ask."""
+    ask = Nameservers(nameserver.place)
+    ask("example.com", "A")
+    later_s = time.monotonic() + 3600
+    monkeypatch.setattr(answers, "time", SimpleNamespace(monotonic=lambda: later_s))
+    assert ask("other.example.com", "A") == ("192.0.2.1",)
+
+
+def test_time_of_a_question_is_counted(nameserver):
+    """Two that nobody answers take no longer than what is given to both."""
+    nameserver.answer = None
+    ask = Nameservers(nameserver.place, total_s=0.2)
+    for name in ("a.example", "b.example"):
+        with pytest.raises(LookupFailedError):
+            ask(name, "A")
+    assert ask._left_s <= 0
 
 
 @pytest.mark.parametrize(
@@ -210,3 +251,26 @@ def test_missing_package_is_told_with_its_extra(monkeypatch):
     for server in (None, ("127.0.0.1", 53)):
         with pytest.raises(MissingExtraError):
             Nameservers(server)
+
+
+def test_environment_names_whom_to_ask(nameserver):
+    """Nobody else is asked then, whatever stands in /etc/resolv.conf."""
+    place = "{}:{}".format(*nameserver.place)
+    assert nameservers_of({"PILLARBOX_DNS": place})("example.com", "A") == ("192.0.2.1",)
+    assert nameserver.count == 1
+
+
+@pytest.mark.parametrize("named", ["::1:53", "[::1]:53"])
+def test_environment_may_name_an_ipv6_address(named):
+    """With brackets and without."""
+    assert nameservers_of({"PILLARBOX_DNS": named})._server == "::1:53"
+
+
+@pytest.mark.parametrize(
+    "named", ["here:53", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:0", "127.0.0.1:65536",
+              "127.0.0.1:-5", ":53", "[::1]"]
+)  # fmt: skip
+def test_environment_that_names_no_address_and_port_is_wrong_use(named):
+    """Nobody is asked in its place, which might answer otherwise."""
+    with pytest.raises(UsageError, match="PILLARBOX_DNS"):
+        nameservers_of({"PILLARBOX_DNS": named})

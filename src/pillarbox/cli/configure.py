@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from pillarbox.dns.answers import nameservers_of
 from pillarbox.dns.srv import find_submission
 from pillarbox.errors import EX_OK, DataError, HostNotFoundError
 from pillarbox.mail.address import parse_mailbox
@@ -24,12 +27,14 @@ def print_configuration(address: str) -> int:
     Raises:
         DataError: It is no mail address.
         HostNotFoundError: The domain names no submission server.
+        NetworkError: The DNS does not answer.
+        MissingExtraError: dnspython is not installed.
 
     """
     mailbox = parse_mailbox(address)
     if not mailbox.domain:
         raise DataError(say("{address} has no domain", address=address))
-    found = find_submission(mailbox.domain_ascii)
+    found = find_submission(mailbox.domain_ascii, nameservers_of(os.environ))
     if found is None:
         problem = say("no SRV record names a server for {domain}", domain=mailbox.domain)
         advice = say("ask the provider for host and port, and write the account by hand")

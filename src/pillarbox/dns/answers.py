@@ -12,20 +12,35 @@ import time
 from collections.abc import Callable
 from ipaddress import ip_address
 
-from pillarbox.errors import MissingExtraError, NetworkError
+from pillarbox.errors import MissingExtraError, NetworkError, UsageError
 from pillarbox.mail.reply import printable
-from pillarbox.text import say
+from pillarbox.text import Text, say
+from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-__all__ = ["Answer", "Ask", "LookupFailedError", "Nameservers", "is_askable"]
+__all__ = [
+    "Answer",
+    "Ask",
+    "LookupFailedError",
+    "Nameservers",
+    "Service",
+    "TlsaRecord",
+    "is_askable",
+    "nameservers_of",
+]
 
 # TXT: the octets of each record, its strings joined without a space (RFC 7208 3.3). MX: a
-# preference and a host. A, AAAA, PTR, CNAME, NS: text. Names have no dot at the end.
-Answer = tuple["bytes | str | tuple[int, str]", ...]
+# preference and a host. A, AAAA, PTR, CNAME, NS: text. SRV and TLSA: the values below. Names
+# have no dot at the end.
+Answer = tuple["bytes | str | tuple[int, str] | Service | TlsaRecord", ...]
 Ask = Callable[[str, str], Answer]
+
+# Names another nameserver than /etc/resolv.conf: ADDRESS:PORT.
+_VARIABLE = "PILLARBOX_DNS"
 
 _QUESTION_S = 5.0
 # All questions of one check together; RFC 7208 4.6.4: at least 20 seconds.
@@ -33,6 +48,48 @@ _ALL_QUESTIONS_S = 40.0
 
 _LABEL_MAX = 63  # octets, RFC 1035 2.3.4
 _NAME_MAX = 253
+
+
+class Service(Value):
+    """
+    One SRV record (RFC 2782).
+
+    Attributes:
+        priority: The lowest is asked first.
+        weight: Of the same priority, the heavier is the likelier.
+        port: TCP, for what we ask about.
+        host: Empty: there is no such service.
+
+    """
+
+    __slots__ = ("host", "port", "priority", "weight")
+
+    def __init__(self, priority: int, weight: int, port: int, host: str) -> None:
+        self.priority = priority
+        self.weight = weight
+        self.port = port
+        self.host = host
+
+
+class TlsaRecord(Value):
+    """
+    One TLSA record (RFC 6698).
+
+    Attributes:
+        usage: 0 to 3; with SMTP 2 (an authority) and 3 (the certificate itself) count.
+        selector: 0: the whole certificate; 1: its public key.
+        matching: 0: as it is; 1: SHA-256; 2: SHA-512.
+        octets: What must match.
+
+    """
+
+    __slots__ = ("matching", "octets", "selector", "usage")
+
+    def __init__(self, usage: int, selector: int, matching: int, octets: bytes) -> None:
+        self.usage = usage
+        self.selector = selector
+        self.matching = matching
+        self.octets = octets
 
 
 class LookupFailedError(NetworkError):
@@ -43,7 +100,8 @@ class LookupFailedError(NetworkError):
             "cannot look up {kind} of {domain}: {reason}",
             kind=kind,
             domain=printable(name, 80),
-            reason=printable(reason, 120),
+            # What we say ourselves keeps its template, so that it can be localized.
+            reason=reason if isinstance(reason, Text) else printable(reason, 120),
         )
         advice = (
             say("{server} was asked: check that a nameserver answers there", server=server)
@@ -60,13 +118,36 @@ def is_askable(name: str) -> bool:
     return all(0 < len(label) <= _LABEL_MAX for label in name.split("."))
 
 
+def nameservers_of(environment: Mapping[str, str]) -> Nameservers:
+    """
+    Return whom to ask of the DNS: who stands in ``PILLARBOX_DNS``, else in /etc/resolv.conf.
+
+    Raises:
+        UsageError: The variable is no address and port.
+        MissingExtraError: dnspython is not installed.
+        NetworkError: This machine names no nameserver.
+
+    """
+    named = environment.get(_VARIABLE, "")
+    if not named:
+        return Nameservers()
+    address, _, port = named.rpartition(":")
+    try:
+        server = str(ip_address(address.strip("[]"))), int(port)
+    except ValueError as exc:
+        raise UsageError(say("PILLARBOX_DNS must be ADDRESS:PORT")) from exc
+    if not 0 < server[1] < 1 << 16:
+        raise UsageError(say("PILLARBOX_DNS must be ADDRESS:PORT"))
+    return Nameservers(server)
+
+
 class Nameservers:
     """
     Ask the nameservers of this machine; each question once. Blocks.
 
     Args:
         server: The address and port of whom to ask; None: who stands in /etc/resolv.conf.
-        total_s: Seconds that all questions may take together.
+        total_s: Seconds that all questions may take together; time between them is not counted.
 
     Raises:
         MissingExtraError: dnspython is not installed.
@@ -93,7 +174,7 @@ class Nameservers:
         if server is not None:
             self._resolver.nameservers, self._resolver.port = [server[0]], server[1]
             self._server = f"{server[0]}:{server[1]}"
-        self._until_s = time.monotonic() + total_s
+        self._left_s = total_s
         self._known: dict[tuple[str, str], Answer] = {}
 
     def __call__(self, name: str, kind: str) -> Answer:
@@ -102,7 +183,7 @@ class Nameservers:
 
         Args:
             name: Without a dot at the end; one that cannot be asked has no records.
-            kind: ``TXT``, ``MX``, ``A``, ``AAAA``, ``PTR``, ``CNAME`` or ``NS``.
+            kind: ``TXT``, ``MX``, ``A``, ``AAAA``, ``PTR``, ``CNAME``, ``NS``, ``SRV`` or ``TLSA``.
 
         Raises:
             LookupFailedError: No answer came, or a failure.
@@ -121,28 +202,34 @@ class Nameservers:
         import dns.rdatatype
         import dns.resolver
 
-        left_s = self._until_s - time.monotonic()
-        if left_s <= 0:
+        if self._left_s <= 0:
             raise LookupFailedError(name, kind, say("the questions took too long"), self._server)
+        begun_s = time.monotonic()
         try:
             # Made of labels and not of text, in which a backslash would mean something.
             asked = dns.name.Name([*(label.encode() for label in name.split(".")), b""])
-            found = self._resolver.resolve(asked, kind, lifetime=min(_QUESTION_S, left_s))
+            found = self._resolver.resolve(asked, kind, lifetime=min(_QUESTION_S, self._left_s))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return ()
         except (dns.exception.DNSException, OSError, ValueError) as exc:
             # ValueError: what came cannot be understood as DNS at all.
             raise LookupFailedError(name, kind, _reason(exc), self._server) from exc
+        finally:
+            self._left_s -= time.monotonic() - begun_s
         return tuple(_plain(record, kind) for record in found)
 
 
-def _plain(record: Any, kind: str) -> bytes | str | tuple[int, str]:
+def _plain(record: Any, kind: str) -> bytes | str | tuple[int, str] | Service | TlsaRecord:
     if kind == "TXT":
         return b"".join(record.strings)
     if kind == "MX":
         return record.preference, _name(record.exchange)
     if kind in ("A", "AAAA"):
         return str(ip_address(record.address))
+    if kind == "SRV":
+        return Service(record.priority, record.weight, record.port, _name(record.target))
+    if kind == "TLSA":
+        return TlsaRecord(record.usage, record.selector, record.mtype, record.cert)
     return _name(record.target)
 
 

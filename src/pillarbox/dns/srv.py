@@ -1,24 +1,27 @@
 """
 Where a domain takes its users' mail: the SRV records of RFC 6186 and RFC 8314.
 
-``_submissions._tcp`` is implicit TLS and comes first; ``_submission._tcp`` is STARTTLS.
+``_submissions._tcp`` is implicit TLS and comes first; ``_submission._tcp`` is STARTTLS. The rule
+to keep: what comes out can stand in a configuration; a target that is no host name is nobody.
 """
 
 from __future__ import annotations
 
-from pillarbox.errors import MissingExtraError, NetworkError
-from pillarbox.text import say
+import re
+
+from pillarbox.dns.answers import Service
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dns.resolver import Resolver
+    from pillarbox.dns.answers import Ask
 
-__all__ = ["Submission", "find_submission"]
-
-_LIFETIME_S = 15.0
+__all__ = ["Submission", "find_submission", "find_submissions"]
 
 _SERVICES = (("_submissions._tcp", True), ("_submission._tcp", False))
+
+# RFC 1123 2.1, in lower case; the underscore is not allowed and is met.
+_HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\Z")
 
 
 class Submission(Value):
@@ -40,42 +43,38 @@ class Submission(Value):
         self.is_implicit = is_implicit
 
 
-def find_submission(
-    domain: str, *, resolver: Resolver | None = None, lifetime_s: float = _LIFETIME_S
-) -> Submission | None:
+def find_submissions(domain: str, ask: Ask) -> tuple[Submission, ...]:
     """
-    Return the submission server that a domain names, or None. Blocks.
+    Return the submission servers that a domain names, the best first. Blocks.
 
     Args:
-        domain: The domain of a mail address.
-        resolver: Whom to ask; None: the nameservers of this machine.
-        lifetime_s: Seconds for one question, all nameservers together.
+        domain: The domain of a mail address, in ASCII.
+        ask: Who answers questions to the DNS.
 
     Raises:
-        MissingExtraError: dnspython is not installed.
-        NetworkError: No nameserver answered.
+        LookupFailedError: No nameserver answered.
 
     """
-    try:
-        import dns.exception
-        import dns.resolver
-    except ImportError as exc:
-        raise MissingExtraError(say("looking up a domain"), "dns") from exc
-    try:
-        resolver = resolver or dns.resolver.Resolver()
-        for service, is_implicit in _SERVICES:
-            try:
-                answer = resolver.resolve(f"{service}.{domain}", "SRV", lifetime=lifetime_s)
-            except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-                continue
-            # RFC 2782: the lowest priority; of those, the weight is a preference.
-            best = min(answer, key=lambda record: (record.priority, -record.weight))
-            host = best.target.to_text(omit_final_dot=True)
-            if host != ".":  # which says that there is no such service (RFC 6186 3.4)
-                return Submission(host, best.port, is_implicit=is_implicit)
-    except dns.exception.DNSException as exc:
-        problem = say("cannot look up {domain}: {reason}", domain=domain, reason=str(exc))
-        raise NetworkError(
-            problem, advice=say("check the nameservers in /etc/resolv.conf")
-        ) from exc
-    return None
+    found = []
+    for service, is_implicit in _SERVICES:
+        rows = [row for row in ask(f"{service}.{domain}", "SRV") if isinstance(row, Service)]
+        # RFC 2782: the lowest priority; of those, the weight is a preference.
+        rows.sort(key=lambda row: (row.priority, -row.weight))
+        # "." says that there is no such service (RFC 6186 3.4); it has no name left.
+        found += [
+            Submission(row.host, row.port, is_implicit=is_implicit)
+            for row in rows
+            if row.port and _HOST.match(row.host)
+        ]
+    return tuple(found)
+
+
+def find_submission(domain: str, ask: Ask) -> Submission | None:
+    """
+    Return the first of ``find_submissions``, or None. Blocks.
+
+    Raises:
+        LookupFailedError: No nameserver answered.
+
+    """
+    return next(iter(find_submissions(domain, ask)), None)
