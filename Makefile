@@ -39,13 +39,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.try: $(VENV)/bin/python pyproject.toml
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try,dns,ui]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try,test]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try,dns,ui,test]'
 	@touch $@ $(VENV)/.try
 
 $(VENV)/.lint: $(VENV)/.test
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try,test,lint]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[try,dns,ui,test,lint]'
 	@touch $@
