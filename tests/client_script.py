@@ -16,6 +16,7 @@ from pillarbox.mail.address import parse_mailbox
 from pillarbox.mail.envelope import Envelope
 from pillarbox.mail.status import Trouble
 from pillarbox.smtp.client import Client
+from pillarbox.smtp.rehearsal import Rehearsal
 from pillarbox.smtp.session import (
     CommandEnded,
     SessionOptions,
@@ -46,6 +47,7 @@ class Player:
         self.size = size
         self.heard = b""
         self.said = b""  # everything that we said
+        self.rehearsal = None  # the last one
 
     def play(self, script):
         """Play all steps; nothing may be said or happen that the script does not have."""
@@ -105,6 +107,7 @@ class Player:
             "eof": lambda _: client.receive_data(b""),
             "lost": lambda _: client.connection_lost(LOST),
             "etrn": client.etrn,
+            "rehearse": self.rehearse,
             "quit": lambda _: client.quit(),
         }
         if verb in actions:
@@ -129,6 +132,13 @@ class Player:
         assert self.client.can_begin
         self.client.begin(Transaction(envelope, size_bytes=size_bytes, is_8bit="8bit" in words))
 
+    def rehearse(self, text):
+        """Begin a rehearsal: the sender, the recipient, and the size if it is known."""
+        sender, recipient, *size = text.split()
+        envelope = Envelope(address(sender), (address(recipient),))
+        self.rehearsal = Rehearsal(envelope, int(size[0]) if size else 0)
+        self.client.rehearse(self.rehearsal)
+
     def send(self, line, *, is_last):
         """Send a line of content."""
         assert self.client.wants_content
@@ -145,7 +155,7 @@ def shown(event):
     if isinstance(event, TlsRequested):
         return "tls"
     if isinstance(event, CommandEnded):
-        return f"etrn {event.reply.code}"
+        return f"answered {event.reply.code}"
     if isinstance(event, SessionRefused):
         trouble = event.trouble
         assert trouble.problem.isprintable()

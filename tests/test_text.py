@@ -21,7 +21,7 @@ from pillarbox.errors import ConfigError, MissingExtraError, NetworkError
 from pillarbox.net.dial import Endpoint
 from pillarbox.net.proxy import connect_through
 from pillarbox.net.stream import Stream
-from pillarbox.text import language_of, localize, say
+from pillarbox.text import bilingual, language_of, localize, say
 from pillarbox.texts_zh import TEXTS
 
 PACKAGE = Path(__file__).parent.parent / "src" / "pillarbox"
@@ -99,6 +99,17 @@ def test_braces_in_a_field_are_not_interpreted(evil):
     text = say("cannot read {path}: {reason}", path=evil, reason=say("{evil}", evil=evil))
     assert text == f"cannot read {evil}: {evil}"
     assert localize(text, "zh") == f"无法读取 {evil}：{evil}"
+
+
+@pytest.mark.usefixtures("catalogue")
+def test_a_text_may_bring_its_translation_along():
+    """What is known of a provider stands in its preset, in both languages, braces and all."""
+    text = bilingual("a {thing}", "一个 {东西}")
+    assert text == "a {thing}"
+    assert localize(text, "en") == "a {thing}"
+    assert localize(text, "zh") == "一个 {东西}"
+    whole = say("cannot read {path}: {reason}", path="/x", reason=text)
+    assert localize(whole, "zh") == "无法读取 /x：一个 {东西}"
 
 
 @pytest.mark.parametrize(("environment", "language"), [

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Text", "language_of", "localize", "say"]
+__all__ = ["Text", "bilingual", "language_of", "localize", "say"]
 
 
 class Text(str):
@@ -40,6 +40,14 @@ def say(template: str, /, **fields: object) -> Text:
     text = Text(template.format(**fields) if fields else template)
     text.template = template
     text.fields = fields
+    return text
+
+
+def bilingual(english: str, chinese: str) -> Text:
+    """Return a text that brings its translation along, as what is known of a provider does."""
+    text = Text(english)
+    text.template = "{chinese}"  # is in no catalogue, and so filled in as it is
+    text.fields = {"chinese": chinese}
     return text
 
 
@@ -68,8 +76,13 @@ def localize(text: str, language: str) -> str:
 
 
 def language_of(environment: Mapping[str, str]) -> str:
-    """Return ``zh`` or ``en``, as the locale's variables wish (POSIX: LC_ALL, then LC_MESSAGES)."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+    """
+    Return ``zh`` or ``en``.
+
+    ``PILLARBOX_LANG``, which ``--lang`` sets, has the first word; then the locale's variables in
+    the order of POSIX.
+    """
+    for name in ("PILLARBOX_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         value = environment.get(name)
         if value:
             return "zh" if value.startswith("zh") else "en"

@@ -19,7 +19,14 @@ from pillarbox.mail.envelope import Envelope
 from pillarbox.mail.status import BOUNCED, DELIVERED
 from pillarbox.mail.wire import LineEndings
 from pillarbox.smtp.client import Client
-from pillarbox.smtp.session import SessionOptions, SessionReady, SessionRefused, TransactionEnded
+from pillarbox.smtp.rehearsal import Rehearsal
+from pillarbox.smtp.session import (
+    CommandEnded,
+    SessionOptions,
+    SessionReady,
+    SessionRefused,
+    TransactionEnded,
+)
 from pillarbox.smtp.transaction import Transaction
 
 ME = parse_mailbox("me@example.org")
@@ -190,6 +197,8 @@ class ClientAgainstModel(RuleBasedStateMachine):
         self.begun = {}  # transaction -> its chunks
         self.chunks = []  # of the transaction that is being filled, still to be sent
         self.ended = []
+        self.rehearsals = []
+        self.rehearsed = 0
         self.refusals = 0
         self.count = 0
         self.read(100)
@@ -203,6 +212,9 @@ class ClientAgainstModel(RuleBasedStateMachine):
                 self.ended.append(event.transaction)
             elif isinstance(event, SessionRefused):
                 self.refusals += 1
+            elif isinstance(event, CommandEnded):
+                assert self.rehearsals[-1].rset is event.reply
+                self.rehearsed += 1
             else:
                 assert isinstance(event, SessionReady)
 
@@ -222,6 +234,16 @@ class ClientAgainstModel(RuleBasedStateMachine):
         self.chunks[-1] += endings.finish()
         self.begun[transaction] = b"".join(self.chunks)
         self.client.begin(transaction)
+        self.take_events()
+
+    @precondition(lambda self: self.client.can_begin and self.client.is_idle and self.count < 6)
+    @rule()
+    def rehearse(self):
+        """Ask for a recipient without a mail; the server must find no transaction left of it."""
+        self.count += 1
+        envelope = Envelope(ME, (parse_mailbox(f"rehearsed{self.count}@example.org"),))
+        self.rehearsals.append(Rehearsal(envelope, 100))
+        self.client.rehearse(self.rehearsals[-1])
         self.take_events()
 
     @precondition(lambda self: self.client.wants_content)
@@ -276,6 +298,9 @@ class ClientAgainstModel(RuleBasedStateMachine):
         """Each transaction ends once; each status agrees with what the server knows."""
         assert len(set(map(id, self.ended))) == len(self.ended)
         assert self.refusals <= 1
+        answered = sum(one.rset is not None for one in self.rehearsals)
+        assert self.rehearsed == answered or (self.refusals and self.rehearsed == answered - 1)
+        assert not any(path.startswith("rehearsed") for _, path in self.server.truth)
         for transaction in self.ended:
             statuses = transaction.statuses
             assert [status.forward_path for status in statuses] == list(

@@ -819,8 +819,8 @@ def test_end_of_a_session_drops_what_was_not_sent_yet():
 
 
 @scripts(
-    ("taken", {}, READY + "> etrn x.org\nC ETRN x.org\n> awaits ETRN\nS 250 ok\nE etrn 250"),
-    ("refused", {}, READY + "> etrn @x\nC ETRN @x\nS 458 no\nE etrn 458\n> quit\nC QUIT"),
+    ("taken", {}, READY + "> etrn x.org\nC ETRN x.org\n> awaits ETRN\nS 250 ok\nE answered 250"),
+    ("refused", {}, READY + "> etrn @x\nC ETRN @x\nS 458 no\nE answered 458\n> quit\nC QUIT"),
     ("cut off", {}, READY + f"> etrn x\nC ETRN x\n> eof\nE refused ETRN site {EX_TEMPFAIL}"),
 )
 def test_asks_for_the_queue(options, script, size):

@@ -6,7 +6,8 @@ This is the one blocking driver of the client engine: it moves bytes between ``s
 network or the server does: that becomes a ``Trouble``, and a status of each forward-path.
 
 1. ``Connection.open`` - dial, TLS, greeting, EHLO, STARTTLS, login.
-2. ``Connection.deliver`` - any number of mails, pipelined as far as the server allows.
+2. ``Connection.deliver`` - any number of mails, pipelined as far as the server allows;
+   ``rehearse`` asks before, between or behind them whether a mail would be taken.
 3. ``Connection.close`` - QUIT, without waiting for its answer.
 """
 
@@ -41,11 +42,13 @@ if TYPE_CHECKING:
 
     from pillarbox.delivery.route import Route
     from pillarbox.delivery.trace import Trace
+    from pillarbox.mail.address import Mailbox
     from pillarbox.mail.envelope import Envelope
     from pillarbox.mail.message import Content
     from pillarbox.mail.reply import Reply
     from pillarbox.mail.status import RecipientStatus
     from pillarbox.net.stream import Stream
+    from pillarbox.smtp.rehearsal import Rehearsal
 
 __all__ = ["Connection", "Mail", "MailEnded"]
 
@@ -167,6 +170,42 @@ class Connection:
         if client is None or stream is None or not self._is_ready:
             return None
         client.etrn(argument)
+        return self._await_answer(client, stream)
+
+    def rehearse(
+        self, sender: Mailbox | None, recipient: Mailbox, size_bytes: int = 0
+    ) -> Rehearsal:
+        """
+        Ask whether a mail would be taken: MAIL, RCPT and RSET. Nothing is sent. Blocks.
+
+        Mails may be delivered behind it. All three go at once where the server lets them.
+
+        Args:
+            sender: The reverse-path; None is the null reverse-path.
+            recipient: The forward-path.
+            size_bytes: The size that the mail would have; 0: none is said.
+
+        Returns:
+            The replies; where one is missing, ``trouble`` says why, or MAIL was refused.
+
+        Raises:
+            DataError, MissingExtraError: An address cannot stand in a command to this server.
+
+        """
+        from pillarbox.mail.envelope import Envelope
+        from pillarbox.smtp.rehearsal import Rehearsal
+
+        rehearsal = Rehearsal(Envelope(sender, (recipient,)), size_bytes)
+        client, stream = self.client, self.stream
+        if client is None or stream is None or not self._is_ready or self.trouble is not None:
+            return rehearsal
+        self._limit = monotonic() + _SETUP_S
+        client.rehearse(rehearsal)
+        self._await_answer(client, stream)
+        return rehearsal
+
+    def _await_answer(self, client: Client, stream: Stream) -> Reply | None:
+        """Return the answer to the command that was given last; None: see ``trouble``."""
         while self.trouble is None:
             self._exchange(client, stream)
             while (event := client.next_event()) is not None:

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pillarbox.smtp.auth import Credentials, Mechanism
+    from pillarbox.smtp.rehearsal import Rehearsal
     from pillarbox.smtp.session import SessionOptions
     from pillarbox.value import Value
 
@@ -321,6 +322,32 @@ class Client:
         self._waiting.append((commands.etrn(argument), self._on_etrn, None, "ETRN"))
         self._send_waiting()
 
+    def rehearse(self, rehearsal: Rehearsal) -> None:
+        """
+        Say MAIL, RCPT and RSET; the end is a ``CommandEnded``, and the replies are in it.
+
+        Raises:
+            LocalProtocolError: Something is under way.
+            DataError, MissingExtraError: An address cannot stand in a command. Nothing was sent.
+
+        """
+        if not self.can_begin or not self.is_idle:
+            msg = "a rehearsal cannot begin now"
+            raise LocalProtocolError(msg)
+        if self._reader.has_leftover:
+            self._fail(_early(), "idle")
+            return
+        mail, rcpt = rehearsal.lines(self.capabilities)
+        if self._needs_rset:
+            self._waiting.append((commands.RSET, self._on_rset, None, "RSET"))
+            self._needs_rset = False
+        self._waiting += (
+            (mail, self._on_rehearsed_mail, rehearsal, "MAIL"),
+            (rcpt, rehearsal.on_rcpt, None, "RCPT"),
+            (commands.RSET, self._on_rehearsed, rehearsal, "RSET"),
+        )
+        self._send_waiting()
+
     def quit(self) -> None:
         """Say QUIT if the server is there to hear it; its answer is not awaited."""
         if self.state in (states.READY, states.REFUSED) and not self._transactions:
@@ -546,6 +573,16 @@ class Client:
             raise RemoteProtocolError(problem, received=reply.lines[0][:80])
 
     def _on_etrn(self, reply: Reply, _: None) -> None:
+        self._events.append(CommandEnded(reply))
+
+    def _on_rehearsed_mail(self, reply: Reply, rehearsal: Rehearsal) -> None:
+        rehearsal.on_mail(reply)
+        if rehearsal.is_mail_refused and self._waiting:
+            self._waiting.popleft()  # RCPT did not go with it, and would be out of sequence
+
+    def _on_rehearsed(self, reply: Reply, rehearsal: Rehearsal) -> None:
+        rehearsal.rset = reply
+        self._on_rset(reply, None)
         self._events.append(CommandEnded(reply))
 
     def _settle(self, transaction: Transaction) -> None:

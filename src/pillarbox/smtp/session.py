@@ -120,7 +120,7 @@ class TransactionEnded(Value):
 
 
 class CommandEnded(Value):
-    """The command that ``etrn`` sent was answered."""
+    """What ``etrn`` sent was answered, or the last command of a rehearsal."""
 
     __slots__ = ("reply",)
 
