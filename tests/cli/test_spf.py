@@ -25,6 +25,9 @@ ZONE = {
     ("late.example.", "TXT"): ['"v=spf1 ip4:192.0.2.1/33 -all"'],
     ("colon.example.", "TXT"): ['"v=spf1 include=spf.qiye.aliyun.com -all"'],
     ("behind.example.", "TXT"): ['"v=spf1 -all a:mail.example.com"'],
+    ("long.example.", "TXT"): [
+        '"v=spf1 ' + "ip4:192.0.2.100 " * 13 + '" "' + "ip4:192.0.2.200 " * 15 + '" "~all"'
+    ],
     ("xn--strae-oqa.example.", "TXT"): ['"v=spf1 -all"'],
 }
 
@@ -73,8 +76,18 @@ CASES = [
     (["merge", "example.com", "--add", "a:mail.example.com"], 0,
      "v=spf1 include:spf.qiye.aliyun.com a:mail.example.com -all"),
     (["merge", "example.com", "--add", "a:mail.example.com"], 0, "leaves from the provider"),
-    (["merge", "example.com", "--add", "ip4:192.0.2.0/24"], 0, "is there already"),
+    (["merge", "example.com", "--add", "a:mail.example.com"], 0,
+     "a:mail.example.com is not needed for mail that goes through the provider"),
+    (["merge", "example.com", "--add", "ip4:198.51.100.7"], 0, "leaves from the provider"),
+    (["merge", "example.com", "--add", "ip4:192.0.2.0/24"], 0, "is permitted already"),
+    (["merge", "example.com", "--add", "ip4:192.0.2.128/25"], 0, "is permitted already"),
     (["merge", "example.com", "--add", "include:SPF.qiye.aliyun.com"], 0, "is there already"),
+    (["merge", "example.com", "--record", "v=spf1 include:spf.qiye.aliyun.com -all",
+      "--record", "v=spf1 a:mail.example.com -all"], 0,
+     "v=spf1 include:spf.qiye.aliyun.com a:mail.example.com -all\n"),
+    (["merge", "example.com", "--record", "v=spf1 include:spf.qiye.aliyun.com -all",
+      "--record", "v=spf1 a:mail.example.com -all"], 0, "a:mail.example.com is not needed"),
+    (["check", "long.example"], 1, "459 characters, and 450 should do"),
     (["merge", "behind.example"], 0, "a:mail.example.com stood behind 'all'"),
     (["check", "colon.example"], 1, "a colon belongs behind 'include'"),
     (["check", "stra\u00dfe.example"], 0, "0 of 10"),

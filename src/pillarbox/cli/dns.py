@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 
-from pillarbox.cli.arguments import Parser
+from pillarbox.cli.arguments import SpeakingParser, choose_language
 from pillarbox.cli.main import spoken
 from pillarbox.cli.providers import one_provider
 from pillarbox.cli.spf import domain_of, nameservers
@@ -54,6 +54,7 @@ def main(argv: list[str]) -> int:
         RecordError: ``--add`` is no term of SPF.
 
     """
+    choose_language(argv)
     wishes = _parser().parse_args(argv)
     domain = domain_of(wishes.domain)
     ask = nameservers()
@@ -74,8 +75,8 @@ def main(argv: list[str]) -> int:
     return max(_CODES[row.state] for row in rows)
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def _parser() -> SpeakingParser:
+    parser = SpeakingParser(
         prog="pillarbox dns",
         description=spoken(say("Show the records that a domain needs to send mail.")),
         epilog=spoken(

@@ -12,13 +12,15 @@ import json
 import os
 from ipaddress import ip_address
 
-from pillarbox.cli.arguments import Parser
+from pillarbox.cli.arguments import SpeakingParser, choose_language
 from pillarbox.cli.main import spoken
-from pillarbox.dns.answers import Nameservers, is_askable
-from pillarbox.dns.record import MECHANISMS, RecordError, parse_record, parse_term
+from pillarbox.dns.answers import is_askable, nameservers_of
+from pillarbox.dns.record import RecordError, parse_record, parse_term
 from pillarbox.dns.spf import LOOKUPS_MAX, check_host, find_records
+from pillarbox.dns.spf_coverage import needless
 from pillarbox.dns.spf_merge import merge, split_strings
 from pillarbox.dns.spf_walk import walk
+from pillarbox.dns.spf_weakness import LENGTH_MAX, weaknesses
 from pillarbox.errors import EX_TEMPFAIL, ConfigError, UsageError
 from pillarbox.mail.reply import printable
 from pillarbox.net.names import ascii_host
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
     from pillarbox.dns.answers import Ask
     from pillarbox.dns.record import Term
-    from pillarbox.dns.spf_walk import Walk
 
 __all__ = ["domain_of", "main", "nameservers"]
 
@@ -47,17 +48,7 @@ def nameservers() -> Ask:
         UsageError: It is no address and port.
 
     """
-    named = os.environ.get("PILLARBOX_DNS", "")
-    if not named:
-        return Nameservers()
-    address, _, port = named.rpartition(":")
-    try:
-        server = str(ip_address(address.strip("[]"))), int(port)
-    except ValueError as exc:
-        raise UsageError(say("PILLARBOX_DNS must be ADDRESS:PORT")) from exc
-    if not 0 < server[1] < 1 << 16:
-        raise UsageError(say("PILLARBOX_DNS must be ADDRESS:PORT"))
-    return Nameservers(server)
+    return nameservers_of(os.environ)
 
 
 def domain_of(text: str) -> str:
@@ -89,6 +80,7 @@ def main(argv: list[str]) -> int:
         MissingExtraError: dnspython is not installed.
 
     """
+    choose_language(argv)
     wishes = _parser().parse_args(argv)
     domain = domain_of(wishes.domain)
     ask = nameservers()
@@ -99,8 +91,8 @@ def main(argv: list[str]) -> int:
         return _print_fault(exc, wishes.json)
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def _parser() -> SpeakingParser:
+    parser = SpeakingParser(
         prog="pillarbox spf",
         description=spoken(say("Check, explain or merge the SPF records of a domain.")),
         epilog=spoken(say("Exit code: 0 fine or pass, 1 warnings or no clear answer, 2 errors or"
@@ -159,7 +151,10 @@ def _check(wishes: argparse.Namespace, domain: str, records: tuple[str, ...], as
         facts["lookups"] = way.lookups
         lines.append(spoken(say("{count} of 10 DNS lookups", count=way.lookups)))
         code = _ERROR if problems else _FINE
-        weak = _weaknesses(way)
+        weak = tuple(weakness.problem for weakness in weaknesses(way.steps))
+        if len(records[0]) > LENGTH_MAX:
+            weak += (say("the SPF record of {domain} has {count} characters, and {limit} should do",
+                         domain=domain, count=len(records[0]), limit=LENGTH_MAX),)  # fmt: skip
         problems, code = (*problems, *weak), max(code, _WARNING if weak else _FINE)
     if wishes.ip:
         record = records[0] if wishes.record else ""
@@ -174,27 +169,6 @@ def _check(wishes: argparse.Namespace, domain: str, records: tuple[str, ...], as
     facts["problems"] = [spoken(problem) for problem in problems]
     lines += [f"! {printable(problem, _SHOWN)}" for problem in facts["problems"]]
     return _print(facts, lines, code, as_json=wishes.json)
-
-
-def _weaknesses(way: Walk) -> tuple[str, ...]:
-    """Return what is allowed and not wise."""
-    found: list[str] = []
-    own = [step.term for step in way.steps if not step.depth]
-    alls = [number for number, term in enumerate(own) if term.name == "all"]
-    if any(term.name == "all" and term.qualifier == "+" for term in own):
-        found.append(say("+all lets the whole world send as this domain: replace it by -all"))
-    if alls and any(not term.is_modifier for term in own[alls[0] + 1 :]):
-        found.append(say("what stands behind 'all' is never read: put 'all' at the end"))
-    if any(term.name == "ptr" for term in own):
-        found.append(say("ptr is slow and not to be used any more (RFC 7208 5.5)"))
-    found += [
-        say("receivers do not read {term}: a colon belongs behind '{name}'",
-            term=term.text, name=term.name)
-        for term in own if term.is_modifier and term.name in MECHANISMS
-    ]  # fmt: skip
-    if not alls and not any(term.name == "redirect" for term in own):
-        found.append(say("no record ends in 'all', so nobody is refused: add -all"))
-    return tuple(found)
 
 
 def _explain(wishes: argparse.Namespace, domain: str, records: tuple[str, ...], ask: Ask) -> int:
@@ -251,11 +225,8 @@ def _merge(wishes: argparse.Namespace, domain: str, records: tuple[str, ...], as
             raise UsageError(say("--add takes what may send, such as a:mail.example.com"))
     merged = merge(records, additions, domain=domain)
     way = walk(parse_record(merged.text), domain, ask)
-    notes = [*merged.notes, *way.problems, *_needless(additions, records, domain, ask)]
-    if any(term.name == "a" for term in additions) and " include:" in merged.text:
-        notes.append(say("mail that goes through the provider leaves from the provider: what was"
-                         " added is needed only if that host delivers by itself"))  # fmt: skip
-    notes = list(dict.fromkeys(notes))
+    told = (*merged.notes, *way.problems, *needless(additions, records, domain, ask))
+    notes = list(dict.fromkeys(told))
     strings = " ".join(f'"{part}"' for part in split_strings(merged.text))
     facts: dict[str, Any] = {
         "domain": domain,
@@ -264,20 +235,6 @@ def _merge(wishes: argparse.Namespace, domain: str, records: tuple[str, ...], as
              "notes": [spoken(note) for note in notes]}  # fmt: skip
     lines = [merged.text, "", facts["zone"], *(f"! {note}" for note in facts["notes"])]
     return _print(facts, lines, _ERROR if way.problems else _FINE, as_json=wishes.json)
-
-
-def _needless(
-    additions: tuple[Term, ...], records: tuple[str, ...], domain: str, ask: Ask
-) -> list[str]:
-    """Return which additions a record names or permits already."""
-    steps = [step for text in records for step in walk(parse_record(text), domain, ask).steps]
-    named = {step.term.key(domain) for step in steps if not step.depth}
-    permitted = {text for step in steps if step.term.qualifier == "+" for text in step.found}
-    return [
-        say("{term} is there already", term=term.text)
-        for term in additions
-        if term.key(domain) in named or str(term.network) in permitted
-    ]
 
 
 _ACTIONS = {"check": _check, "explain": _explain, "merge": _merge}

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 
 from pillarbox.errors import MissingExtraError, NetworkError, UsageError
 from pillarbox.mail.reply import printable
-from pillarbox.text import Text, say
+from pillarbox.text import say
 from pillarbox.value import Value
 
 TYPE_CHECKING = False
@@ -100,8 +100,7 @@ class LookupFailedError(NetworkError):
             "cannot look up {kind} of {domain}: {reason}",
             kind=kind,
             domain=printable(name, 80),
-            # What we say ourselves keeps its template, so that it can be localized.
-            reason=reason if isinstance(reason, Text) else printable(reason, 120),
+            reason=printable(reason, 120),
         )
         advice = (
             say("{server} was asked: check that a nameserver answers there", server=server)

@@ -19,7 +19,7 @@ from pillarbox.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pillarbox.dns.answers import Ask
+    from pillarbox.dns.answers import Answer, Ask
     from pillarbox.dns.record import Record, Term
 
 __all__ = ["LOOKUPS_MAX", "RESULTS", "VOIDS_MAX", "Verdict", "check_host", "find_records"]
@@ -76,10 +76,14 @@ class _Stop(Exception):  # noqa: N818 (it does not leave this file)
 
 
 def find_records(domain: str, ask: Ask) -> tuple[str, ...]:
-    """Return the SPF records of a domain; octets above 127 stay one character each. Blocks."""
+    """
+    Return the SPF records of a domain; octets above 127 stay one character each. Blocks.
+
+    Nameservers turn their answers round, so several are put into an order that stays.
+    """
     found = ask(domain, "TXT")
     return tuple(
-        text.decode("latin-1") for text in found if isinstance(text, bytes) and is_spf(text)
+        sorted(text.decode("latin-1") for text in found if isinstance(text, bytes) and is_spf(text))
     )
 
 
@@ -209,7 +213,7 @@ class _Check:
         if self.lookups > LOOKUPS_MAX:
             raise _Stop("permerror", say("more than ten DNS lookups are needed"))
 
-    def _answers(self, name: str, kind: str) -> tuple[bytes | str | tuple[int, str], ...]:
+    def _answers(self, name: str, kind: str) -> Answer:
         try:
             found = self._ask(name, kind) if is_askable(name) else ()
         except LookupFailedError as exc:

@@ -49,6 +49,8 @@ def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str
     and everybody whom a record names is named by the new one. Only an ``all`` that permits
     stays in any case, for it permitted everything; a note says how wrong it is.
 
+    Whom a record includes comes first, the provider mostly, for a receiver then ends there.
+
     Args:
         records: As published; none: a new one is made.
         additions: Mechanisms that permit.
@@ -58,7 +60,7 @@ def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str
         RecordError: One of them cannot be understood.
 
     """
-    read = [parse_record(text) for text in records]
+    read = sorted(map(parse_record, records), key=_has_no_include)
     notes: list[str] = []
     permitting: list[Term] = []
     excepting: list[Term] = []
@@ -67,8 +69,8 @@ def merge(records: Sequence[str], additions: Sequence[Term] = (), *, domain: str
         first = next((i for i, t in enumerate(terms) if t.qualifier != "+"), len(terms))
         permitting += terms[:first]
         rest = terms[first:]
-        others = [_all_of(other) for other in read if other is not record]
-        if rest and (excepting or "+" in others):
+        others = [other for other in read if other is not record]
+        if rest and (excepting or any(map(_permits_at_its_end, others))):
             notes.append(say("exceptions of a second record are left out: they would overrule"))
             permitting += [term for term in rest if term.qualifier == "+"]
         else:
@@ -85,9 +87,19 @@ def split_strings(text: str) -> tuple[str, ...]:
     return tuple(text[i : i + _STRING_MAX] for i in range(0, len(text), _STRING_MAX)) or ("",)
 
 
+def _has_no_include(record: Record) -> bool:
+    return not any(term.name == "include" for term in record.mechanisms)
+
+
 def _all_of(record: Record) -> str:
     """Return the qualifier of the ``all`` that counts, the first; empty: there is none."""
     return next((term.qualifier for term in record.mechanisms if term.name == "all"), "")
+
+
+def _permits_at_its_end(record: Record) -> bool:
+    """Tell whether whom no mechanism names may be permitted: by ``+all``, or by a redirect."""
+    qualifier = _all_of(record)
+    return qualifier == "+" or (not qualifier and record.modifier("redirect") is not None)
 
 
 def _before_all(record: Record, notes: list[str]) -> list[Term]:

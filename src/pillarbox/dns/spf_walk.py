@@ -67,6 +67,7 @@ class Walk:
         steps: In the order of reading.
         lookups: How many of the ten are needed at worst.
         voids: How many questions found nothing.
+        failure: The first question that no nameserver answered; None: all were answered.
 
     """
 
@@ -74,6 +75,7 @@ class Walk:
         self.steps: list[Step] = []
         self.lookups = 0
         self.voids = 0
+        self.failure: LookupFailedError | None = None
         self._ask = ask
         self._questions = 0
 
@@ -112,6 +114,7 @@ class Walk:
                     inner, problem = _inner(target, above, self._ask)
             except LookupFailedError as exc:
                 problem = exc.problem
+                self.failure = self.failure or exc
         self.steps.append(
             Step(len(above) - 1, domain, term, lookups=self.lookups, found=found, problem=problem)
         )
