@@ -59,6 +59,11 @@ FAULTS = [
     (_with("tls_starttls off", "tls_starttls on"), (ERROR, 3, 6, "port 465 speaks TLS")),
     (_with("port 465", "port 587"), (ERROR, 3, 6, "port 587 does not begin with TLS")),
     (_with("user no-reply@example.com", "user no-reply"), (ERROR, 7, 6, "whole address")),
+    (
+        "account default\nhost 127.0.0.1\nport 25\nfrom a@example.com\ntls off\nauth off\n",
+        None,
+    ),
+    ("account default\nhost 127.0.0.3\nport 25\nfrom a@example.com\ntls off\nauth off\n", None),
     (_with("from no-reply", "from root"), (ERROR, 9, 6, "no sender but its user")),
     (_with("from no-reply", "from %U"), None),
     (_with("from no-reply", "from NO-REPLY"), None),
@@ -268,3 +273,37 @@ def test_any_text_is_checked(tmp_path, lines, rest):
     for finding in check_files([str(path)], Wishes({}, env={"HOME": str(tmp_path)})):
         assert 0 <= finding.line <= count
         assert bool(finding.line) is bool(finding.column)
+
+
+@pytest.mark.parametrize(
+    ("sender", "advice"),
+    [
+        ("no-reply@example.com", "write user no-reply@example.com"),
+        ("*@example.com", "write user NAME@DOMAIN"),
+        ("%U@example.com", "write user NAME@DOMAIN"),
+        ("root", "write user NAME@DOMAIN"),
+    ],
+)
+def test_user_without_a_domain_is_mended_by_the_sender(tmp_path, sender, advice):
+    """It is the address that he meant, if it is one."""
+    path = tmp_path / "msmtprc"
+    text = _with("user no-reply@example.com", "user no-reply")
+    path.write_text(text.replace("from no-reply@example.com", f"from {sender}"))
+    found = check_files([str(path)], Wishes({}, env={"HOME": str(tmp_path)}))
+    assert advice in [finding.advice for finding in found]
+
+
+def test_machine_elsewhere_has_files_of_its_own(tmp_path):
+    """What is the system's, and what the mail name is, is told by who asks."""
+    path, mail_name = tmp_path / "msmtprc", tmp_path / "mailname"
+    path.write_text(GOOD + "domain %M\n")
+    path.chmod(0o602)
+    wishes = Wishes({}, env={"HOME": str(tmp_path)})
+    places = {"system_file": str(path), "mailname_file": str(mail_name)}
+    (finding,) = [each for each in check_files([str(path)], wishes, **places) if each.line != 8]
+    assert str(mail_name) in finding.problem
+    mail_name.write_text("example.com\n")
+    (finding,) = check_files([str(path)], wishes, **places)
+    assert "passwordeval is refused" in finding.problem
+    (finding,) = check_files([str(path)], wishes, mailname_file=str(mail_name))
+    assert finding.severity == WARNING

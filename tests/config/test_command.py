@@ -35,7 +35,16 @@ ROWS = [
 @pytest.mark.parametrize(("command", "line", "ending"), ROWS)
 def test_returns_first_line_and_ending(command, line, ending):
     """The first line counts, whatever the command's exit status says."""
-    assert run_command(command, ENV) == CommandOutput(line, ending)
+    output = run_command(command, ENV)
+    assert (output.line, output.ending) == (line, ending)
+
+
+@pytest.mark.parametrize(
+    ("printed", "has_more"), [("a", False), ("a\\n\\n", False), ("a\\nb", True)]
+)
+def test_tells_whether_more_than_the_first_line_was_printed(printed, has_more):
+    """Blank lines behind the first are none."""
+    assert run_command(f"printf '{printed}'", ENV).has_more == has_more
 
 
 def test_gets_our_environment_and_no_other():

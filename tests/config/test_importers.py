@@ -157,6 +157,12 @@ CASES = {
         ],
         [DEMANDED],
     ),
+    "dma without TLS, and with tabs": (
+        "dma",
+        {"dma.conf": "SMARTHOST\tmail.example.org\nPORT \t 587\nSTARTTLS\nOPPORTUNISTIC_TLS\n"},
+        ["account dma", "host mail.example.org", "port 587", "tls off", "auth off"],
+        [],
+    ),
     "postfix": (
         "postfix",
         {

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pillarbox.config.netrc import find_password
+from pillarbox.config.netrc import all_passwords, find_password
 
 ROWS = [
     ("machine h login u password p", "p"),
@@ -98,3 +98,16 @@ def test_what_is_quoted_is_read_back(host, user, password):
     """Any host, login and password without quotes of that kind come back from a quoted entry."""
     text = f'machine "{host}" login "{user}" password "{password}"'
     assert find_password(text.encode(), host, user) == password
+
+
+def test_every_password_is_known_to_whoever_has_to_hide_it():
+    """Of every host, of the default, quoted or not; a macro holds none."""
+    content = (
+        b"machine a login u password one\n"
+        b'machine b login v account x password "two words"\n'
+        b"machine c login w\n"
+        b"macdef m\nput password not-one\n\n"
+        b"default login anonymous password three\n"
+        b"machine d password"
+    )
+    assert list(all_passwords(content)) == ["one", "two words", "three"]

@@ -7,6 +7,7 @@ from pillarbox.config.providers import (
     load_generic_replies,
     load_providers,
     provider_of_domain,
+    provider_of_endpoint,
     provider_of_host,
     provider_of_mx,
 )
@@ -68,6 +69,24 @@ def test_every_provider_is_found_by_everything_it_is_called():
 def test_a_host_that_only_looks_like_a_providers_is_nobodys(host):
     """Attack: a host that ends or begins like a provider's gets none of its trust."""
     assert provider_of_host(host) is None
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "known"),
+    [
+        ("smtp.qiye.aliyun.com", 465, "aliyun-qiye"),
+        ("smtp.qiye.aliyun.com", 2525, "aliyun-qiye"),
+        ("127.0.0.1", 1025, "proton-bridge"),
+        ("127.0.0.1", 25, ""),
+        ("localhost", 1025, ""),
+        ("[::1]", 1025, ""),
+        ("smtp.example.com", 465, ""),
+    ],
+)
+def test_on_this_computer_the_port_decides_whose_server_it_is(host, port, known):
+    """Any relay may be there; elsewhere a host is its provider's at every port."""
+    provider = provider_of_endpoint(host, port)
+    assert (provider.id if provider is not None else "") == known
 
 
 @pytest.mark.parametrize("mx", ["qiye.aliyun.com.example.org", "xqiye.aliyun.com", "com", ""])

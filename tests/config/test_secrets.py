@@ -211,6 +211,14 @@ def test_netrc_of_the_system_is_second(home):
     assert home.notes == []
 
 
+def test_more_lines_of_a_command_are_noted(home):
+    """The first is taken; which one was meant is for a person to say."""
+    account = home.account(passwordeval="printf 'one\\ntwo\\n'")
+    secret = find_secret(account, env=home.env, ask=None, notes=home.notes)
+    assert secret.reveal() == "one"
+    assert home.notes == ["its command printed more than one line: the first is taken"]
+
+
 def test_open_netrc_is_noted(home):
     """A netrc that others can read is used, as msmtp does, and told."""
     home.netrc.write_text(NETRC)

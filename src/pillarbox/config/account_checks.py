@@ -13,9 +13,9 @@ from pillarbox.config.account import FIELDS
 from pillarbox.config.check_desk import ERROR, WARNING, Finding
 from pillarbox.config.finish import finish_account
 from pillarbox.config.load import Wishes
-from pillarbox.config.match import matches_sender
+from pillarbox.config.match import has_wildcard, matches_sender
 from pillarbox.config.patterns import Surroundings
-from pillarbox.config.providers import load_providers, provider_of_host
+from pillarbox.config.providers import load_providers, provider_of_endpoint
 from pillarbox.errors import ConfigError, PillarboxError
 from pillarbox.text import say
 
@@ -39,7 +39,7 @@ def _cannot_work(account: Account, desk: Desk) -> Iterator[Finding]:
         return
     bare = Wishes({}, env=desk.wishes.env, uid=desk.wishes.uid, euid=desk.wishes.euid)
     try:
-        finish_account(account, bare)
+        finish_account(account, bare, mailname_file=desk.mailname_file)
     except ConfigError as error:
         place = (error.path, error.line) if error.line else desk.place_of(account)
         yield Finding(ERROR, error.problem, error.advice, place=place)
@@ -108,12 +108,12 @@ def _contradicts(account: Account) -> bool:
 
 def _provider(account: Account, desk: Desk) -> Iterator[Finding]:
     """Find what a known provider does not take."""
-    provider = provider_of_host(account.host)
+    tls = "plain" if not account.tls else "starttls" if account.tls_starttls else "implicit"
+    port = account.port or (_PORT_IMPLICIT if tls == "implicit" else 25)
+    provider = provider_of_endpoint(account.host, port)
     if provider is None:
         yield from _host_of_nobody(account)
         return
-    tls = "plain" if not account.tls else "starttls" if account.tls_starttls else "implicit"
-    port = account.port or (_PORT_IMPLICIT if tls == "implicit" else 25)
     host = account.host.lower().rstrip(".")
     ways = [way for way in provider.endpoints if way.is_host(host)]
     fits = (port, tls) in [(way.port, way.tls) for way in ways]
@@ -130,7 +130,7 @@ def _provider(account: Account, desk: Desk) -> Iterator[Finding]:
         yield Finding(
             ERROR,
             say("account {name}: the provider wants the whole address as user", name=account.name),
-            say("write user NAME@DOMAIN"),
+            say("write user {user}", user=sender if _is_address(sender) else "NAME@DOMAIN"),
             place=account.place("user"),
         )
     if provider.from_rule != "must-equal-login" or not sender or "@" not in user:
@@ -144,10 +144,17 @@ def _provider(account: Account, desk: Desk) -> Iterator[Finding]:
         )
 
 
+def _is_address(sender: str) -> bool:
+    """Tell whether a ``from`` is one address and no pattern."""
+    return sender.count("@") == 1 and not has_wildcard(sender) and "%" not in sender
+
+
 def _host_of_nobody(account: Account) -> Iterator[Finding]:
-    """Yield that a host is nearly that of a provider."""
+    """Yield that a host is nearly that of a provider; an address is near to nothing."""
     from difflib import get_close_matches
 
+    if account.host.replace(".", "").isdigit() or ":" in account.host:
+        return
     hosts = [way.host for each in load_providers() for way in each.endpoints]
     close = get_close_matches(account.host.lower(), hosts, 1, _CLOSE)
     if close:

@@ -23,7 +23,7 @@ from pillarbox.config.files import read_file
 from pillarbox.config.load import SYSTEM_FILE, Wishes, judge_permissions
 from pillarbox.config.match import has_wildcard, matches_sender
 from pillarbox.config.parse import STRUCTURE, parse
-from pillarbox.config.patterns import Surroundings
+from pillarbox.config.patterns import MAILNAME_FILE, Surroundings
 from pillarbox.errors import ConfigError
 from pillarbox.text import say
 
@@ -47,19 +47,27 @@ def usual_files(wishes: Wishes) -> list[str]:
     return [path for path in (SYSTEM_FILE, *there[:1]) if os.path.lexists(path)]
 
 
-def check_files(paths: Sequence[str], wishes: Wishes) -> list[Finding]:
+def check_files(
+    paths: Sequence[str],
+    wishes: Wishes,
+    *,
+    system_file: str = SYSTEM_FILE,
+    mailname_file: str = MAILNAME_FILE,
+) -> list[Finding]:
     """
     Return what is to be said about files that are used together.
 
     Args:
         paths: The files, the system's first.
         wishes: The caller; ``settings`` are not looked at.
+        system_file: The system's file, which is judged by other rules than a user's.
+        mailname_file: Where the mail name is.
 
     """
-    desk = Desk(wishes)
+    desk = Desk(wishes, mailname_file)
     findings: list[Finding] = []
     for path in paths:
-        findings += _read(path, desk)
+        findings += _read(path, desk, is_system=path == system_file)
     for account in desk.accounts:
         for check in CHECKS:
             findings += check(account, desk)
@@ -70,7 +78,7 @@ def check_files(paths: Sequence[str], wishes: Wishes) -> list[Finding]:
     return sorted(findings, key=lambda each: (order.get(each.path, len(order)), each.line))
 
 
-def _read(path: str, desk: Desk) -> Iterator[Finding]:
+def _read(path: str, desk: Desk, *, is_system: bool) -> Iterator[Finding]:
     """Read one file; what it breaks of the grammar, and what its owner and mode are."""
     try:
         content, status = read_file(path, _FILE_MAX)
@@ -101,7 +109,6 @@ def _read(path: str, desk: Desk) -> Iterator[Finding]:
         problem = say("eval is not run here: what it prints is not checked")
         yield Finding(NOTE, problem, place=(path, line))
     try:
-        is_system = path == SYSTEM_FILE
         for note in judge_permissions(parsed, status, desk.wishes, is_system=is_system):
             advice = say("chmod 600 {path}, or use passwordeval in place of password", path=path)
             yield Finding(WARNING, note, advice, place=(path, 0))

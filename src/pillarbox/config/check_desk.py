@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pillarbox.config.patterns import MAILNAME_FILE
 from pillarbox.value import Value
 
 if TYPE_CHECKING:
@@ -75,10 +76,18 @@ class CheckedFile(Value):
 
 
 class Desk:
-    """What the checks look at."""
+    """
+    What the checks look at.
 
-    def __init__(self, wishes: Wishes) -> None:
+    Args:
+        wishes: The caller.
+        mailname_file: Where the mail name is.
+
+    """
+
+    def __init__(self, wishes: Wishes, mailname_file: str = MAILNAME_FILE) -> None:
         self.wishes = wishes
+        self.mailname_file = mailname_file
         self.files: list[CheckedFile] = []
 
     @property

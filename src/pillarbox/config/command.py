@@ -38,14 +38,16 @@ class CommandOutput(Value):
     Attributes:
         line: The first line without its line ending; None when nothing was printed.
         ending: ``exit status N``, ``killed by signal N``, or why we stopped it.
+        has_more: More lines stood behind it.
 
     """
 
-    __slots__ = ("ending", "line")
+    __slots__ = ("ending", "has_more", "line")
 
-    def __init__(self, line: bytes | None, ending: str) -> None:
+    def __init__(self, line: bytes | None, ending: str, *, has_more: bool = False) -> None:
         self.line = line
         self.ending = ending
+        self.has_more = has_more
 
     def __repr__(self) -> str:
         return f"CommandOutput(line={'None' if self.line is None else '*'}, ending={self.ending!r})"
@@ -161,7 +163,8 @@ def _watch(child: _Child, output: int, timeout_s: float) -> CommandOutput:
                 ending = say("a first line of more than {limit} bytes", limit=OUTPUT_MAX)
                 return CommandOutput(None, ending)
         elif has_ended:
-            return CommandOutput(_first_line(printed), child.ending)
+            has_more = bool(printed.partition(b"\n")[2].strip())
+            return CommandOutput(_first_line(printed), child.ending, has_more=has_more)
         elif not is_open:
             sleep(pause_s)
             pause_s = min(pause_s * 2, _TICK_MS / 1000)

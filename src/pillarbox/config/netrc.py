@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["find_password"]
+__all__ = ["all_passwords", "find_password"]
 
 _BLANKS = " \t\r\f\v"  # not isspace(): a password may contain a no-break space
 _WITH_VALUE = frozenset(("machine", "login", "user", "password", "account"))
@@ -34,6 +34,13 @@ def find_password(content: bytes, host: str, user: str) -> str | None:
         if entry.get("machine") == host and entry.get("login") == user and entry.get("password"):
             return entry["password"]
     return None
+
+
+def all_passwords(content: bytes) -> Iterator[str]:
+    """Yield every password of a file, of whatever host: what must not be shown."""
+    for entry in _entries(content.decode("utf-8", "surrogateescape")):
+        if entry.get("password"):
+            yield entry["password"]
 
 
 def _entries(text: str) -> Iterator[dict[str, str]]:

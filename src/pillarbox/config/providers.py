@@ -14,6 +14,7 @@ import os
 import re
 import tomllib
 from functools import cache
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from pillarbox.config.hints import LOOKED_AT, fits, is_endpoint
@@ -31,6 +32,7 @@ __all__ = [
     "load_generic_replies",
     "load_providers",
     "provider_of_domain",
+    "provider_of_endpoint",
     "provider_of_host",
     "provider_of_mx",
 ]
@@ -255,6 +257,25 @@ def _read(name: str) -> dict[str, Any]:
 def provider_of_host(host: str) -> Provider | None:
     """Return whose server a host is; None: nobody's that we know."""
     return next((each for each in load_providers() if each.is_host(host)), None)
+
+
+def provider_of_endpoint(host: str, port: int) -> Provider | None:
+    """
+    Return whose server is at a host and port; None: nobody's that we know.
+
+    On this computer the port decides: Proton's bridge has its own, and any relay may be at others.
+    """
+    provider = provider_of_host(host)
+    if provider is None or not _is_loopback(host):
+        return provider
+    return provider if port in [way.port for way in provider.endpoints] else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def provider_of_domain(domain: str) -> Provider | None:

@@ -191,6 +191,8 @@ def _from_passwordeval(search: Search) -> Secret | str:
         _fail_passwordeval(search.account, problem)
     if b"\0" in output.line:
         _fail_passwordeval(search.account, say("its command printed a NUL byte, so no password"))
+    if output.has_more:
+        search.notes.append(say("its command printed more than one line: the first is taken"))
     return Secret(output.line.decode("utf-8", "surrogateescape"))
 
 

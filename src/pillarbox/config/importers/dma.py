@@ -50,7 +50,7 @@ def read(path: str) -> Import:
     if tls == "off" and user:
         tls = "implicit" if port == _PORT_IMPLICIT else "starttls"
         result.note(say("no password is sent without TLS: TLS is on now"))
-    if "OPPORTUNISTIC_TLS" in values:
+    if "OPPORTUNISTIC_TLS" in values and tls != "off":
         result.note(say("TLS is demanded now; it was taken only where it was offered"))
     account = NewAccount("dma")
     account.set_server(host, port, tls)
@@ -79,7 +79,7 @@ def read(path: str) -> Import:
 def _values(path: str, result: Import) -> dict[str, str]:
     values: dict[str, str] = {}
     for number, line in enumerate(lines_of(path), 1):
-        key, _, value = line.partition("#")[0].strip().partition(" ")
+        key, _, value = line.partition("#")[0].strip().replace("\t", " ").partition(" ")
         if not key:
             continue
         if key in _SWITCHES or key in _WITH_VALUE or key in _WITH_VALUE_TOO:
