@@ -62,7 +62,7 @@ _STATES = {
 
 _ADDRESSES_TRIED = 4  # as in net.dial
 # Seconds in which a server that speaks first has spoken; a round trip and its own looking up.
-_HEARING_S = 1.5
+_HEARING_S = 1.0
 _HEARD = 1024  # octets: a greeting of several lines
 
 
