@@ -17,6 +17,7 @@ sys.path.insert(0, str(HERE.parent / "tests"))
 sys.path.insert(0, str(HERE))
 
 import completions  # noqa: E402 (behind the path)
+import findings  # noqa: E402
 import manual  # noqa: E402
 
 from pillarbox import errors  # noqa: E402 (behind the path)
@@ -399,6 +400,30 @@ def providers(name: str, language: str) -> str:
     return f"{text}\n\n{_table(head, rows)}"
 
 
+def doctor() -> str:
+    """Return the page of the doctor's checks and of all that they may find."""
+    intro = (
+        f"# What `pillarbox doctor` looks at and finds\n\n{_NOTE}"
+        "The checks are made in this order, and a check is not made where one that it needs has "
+        "found a fault.\n"
+        "So the first fault is the root cause; see [the doctor](../doctor.md) for how to read it.\n"
+        "A *fault* keeps mail from going, a *warning* does not but should not stay, a *note* is "
+        "good to know.\n"
+        "Codes stay what they are, for scripts and for monitoring.\n\n## The checks\n\n"
+    )
+    parts = [
+        intro,
+        _table(("check", "what it looks at", "needs"), findings.check_rows()),
+        "\n## What any check may come to\n\n",
+        _table(("code", "severity", "what it says"), findings.own_rows()),
+    ]
+    for check in findings.CHECKS:
+        rows = findings.finding_rows(check.name)
+        parts.append(f"\n## `{check.name}`: {check.title}\n\n")
+        parts.append(_table(("code", "severity", "what it says"), rows))
+    return "".join(parts)
+
+
 PAGES = {
     "providers.md": partial(providers, "providers.md", "en"),
     "providers.zh.md": partial(providers, "providers.zh.md", "zh"),
@@ -411,6 +436,7 @@ PAGES = {
     "reference/session.md": session,
     "reference/repairs.md": repairs,
     "reference/proofs.md": proofs,
+    "reference/findings.md": doctor,
     **{
         f"../man/man{page.section}/{page.name}.{page.section}": partial(
             manual.render, page, _exit_codes()

@@ -36,6 +36,8 @@ def test_chinese_pages_follow_the_english_ones():
         (ROOT / "README.md", ROOT / "README.zh.md"),
         (ROOT / "docs/queue.md", ROOT / "docs/queue.zh.md"),
         (ROOT / "docs/operating.md", ROOT / "docs/operating.zh.md"),
+        (ROOT / "docs/setup.md", ROOT / "docs/setup.zh.md"),
+        (ROOT / "docs/doctor.md", ROOT / "docs/doctor.zh.md"),
         (
             ROOT / "docs/reference/configuration.md",
             ROOT / "docs/reference/configuration.zh.md",

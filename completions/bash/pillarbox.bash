@@ -8,10 +8,24 @@ _pillarbox_completion() {
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case "${path:+$path }$word" in
-            "send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"catch"|"providers"|"explain"|"config"|"config show"|"config check"|"config import"|"spf"|"spf check"|"spf explain"|"spf merge"|"dns"|"install"|"uninstall"|"serve") path="${path:+$path }$word" ;;
+            "setup"|"send"|"try"|"lint"|"trace"|"queue"|"queue list"|"queue show"|"queue history"|"queue hold"|"queue release"|"queue retry"|"queue delete"|"queue edit"|"queue flush"|"queue pause"|"queue resume"|"queue status"|"queue stats"|"queue import"|"provider"|"catch"|"providers"|"explain"|"config"|"config show"|"config check"|"config import"|"doctor"|"spf"|"spf check"|"spf explain"|"spf merge"|"dns"|"install"|"uninstall"|"serve") path="${path:+$path }$word" ;;
         esac
     done
     case "$path $prev" in
+        "setup --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
+        "setup --root") COMPREPLY=($(compgen -d -- "$cur")); return ;;
+        "setup --account") return ;;
+        "setup --store") COMPREPLY=($(compgen -W "file credential" -- "$cur")); return ;;
+        "setup --provider") return ;;
+        "setup --region") return ;;
+        "setup --host") return ;;
+        "setup --port") return ;;
+        "setup --tls") COMPREPLY=($(compgen -W "implicit starttls" -- "$cur")); return ;;
+        "setup --trust-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "setup --user-name") return ;;
+        "setup --password-file") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "setup --answers") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "setup --to") return ;;
         "send -s"|"send --subject") return ;;
         "send --to") return ;;
         "send --cc") return ;;
@@ -149,18 +163,36 @@ _pillarbox_completion() {
         "catch --port") return ;;
         "catch --socket") COMPREPLY=($(compgen -f -- "$cur")); return ;;
         "catch --dir") return ;;
+        "providers --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
+        "explain --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
         "explain --provider") return ;;
         "explain --stage") COMPREPLY=($(compgen -W "connect tls greeting ehlo starttls auth mail rcpt data content" -- "$cur")); return ;;
+        "config --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
+        "config show --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
         "config show --account"|"config show -a") return ;;
         "config show --from"|"config show -f") return ;;
         "config show --file"|"config show -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "config check --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
+        "config import --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
         "config import --to") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "doctor --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
+        "doctor --account"|"doctor -a") return ;;
+        "doctor --from"|"doctor -f") return ;;
+        "doctor --to") return ;;
+        "doctor --file"|"doctor -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "doctor --watch") return ;;
+        "doctor --bundle") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+        "spf --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
+        "spf check --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
         "spf check --record") return ;;
         "spf check --ip") return ;;
         "spf check --from") return ;;
+        "spf explain --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
         "spf explain --record") return ;;
+        "spf merge --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
         "spf merge --record") return ;;
         "spf merge --add") return ;;
+        "dns --lang") COMPREPLY=($(compgen -W "en zh" -- "$cur")); return ;;
         "dns --provider") return ;;
         "dns --reports-to") return ;;
         "dns --add") return ;;
@@ -174,7 +206,8 @@ _pillarbox_completion() {
         "serve --hash-password") return ;;
     esac
     case "$path" in
-        "") COMPREPLY=($(compgen -W "send try lint trace queue provider catch providers explain config spf dns install uninstall serve" -- "$cur")); ;;
+        "") COMPREPLY=($(compgen -W "setup send try lint trace queue provider catch providers explain config doctor spf dns install uninstall serve" -- "$cur")); ;;
+        "setup") COMPREPLY=($(compgen -W "-h --help --lang --system --user --root --account --store --alias --no-alias --provider --region --host --port --tls --trust-file --user-name --password-file --answers --to --no-confirm --no-test-mail --dry-run --json" -- "$cur")); ;;
         "send") COMPREPLY=($(compgen -W "-h --help -s --subject --to --cc --bcc --from --reply-to --body --body-file --markdown --html --template --var --vars --attach --inline --header --priority --auto --dry-run -a --account -C --file" -- "$cur")); ;;
         "try") COMPREPLY=($(compgen -W "-h --help --wrong-password --wrong-from --to --keep --lang" -- "$cur")); ;;
         "lint") COMPREPLY=($(compgen -W "-h --help --from --to --max-size --as-sent --repaired --json --spamassassin --rspamd" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
@@ -196,17 +229,18 @@ _pillarbox_completion() {
         "queue import") COMPREPLY=($(compgen -W "-h --help --yes --user --spool --config" -- "$cur")); ;;
         "provider") COMPREPLY=($(compgen -W "-h --help --port --user --password-file --ca-file --json" -- "$cur")); ;;
         "catch") COMPREPLY=($(compgen -W "-h --help --port --socket --json --dir" -- "$cur")); ;;
-        "providers") COMPREPLY=($(compgen -W "-h --help --json" -- "$cur")); ;;
-        "explain") COMPREPLY=($(compgen -W "-h --help --provider --stage --json" -- "$cur")); ;;
-        "config") COMPREPLY=($(compgen -W "show check import -h --help" -- "$cur")); ;;
-        "config show") COMPREPLY=($(compgen -W "-h --help --account -a --from -f --file -C --all --json" -- "$cur")); ;;
-        "config check") COMPREPLY=($(compgen -W "-h --help --json" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
-        "config import") COMPREPLY=($(compgen -W "-h --help --to --write" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
-        "spf") COMPREPLY=($(compgen -W "check explain merge -h --help" -- "$cur")); ;;
-        "spf check") COMPREPLY=($(compgen -W "-h --help --record --json --ip --from" -- "$cur")); ;;
-        "spf explain") COMPREPLY=($(compgen -W "-h --help --record --json" -- "$cur")); ;;
-        "spf merge") COMPREPLY=($(compgen -W "-h --help --record --json --add" -- "$cur")); ;;
-        "dns") COMPREPLY=($(compgen -W "-h --help --provider --reports-to --add --json" -- "$cur")); ;;
+        "providers") COMPREPLY=($(compgen -W "-h --help --lang --json" -- "$cur")); ;;
+        "explain") COMPREPLY=($(compgen -W "-h --help --lang --provider --stage --json" -- "$cur")); ;;
+        "config") COMPREPLY=($(compgen -W "show check import -h --help --lang" -- "$cur")); ;;
+        "config show") COMPREPLY=($(compgen -W "-h --help --lang --account -a --from -f --file -C --all --json" -- "$cur")); ;;
+        "config check") COMPREPLY=($(compgen -W "-h --help --lang --json" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
+        "config import") COMPREPLY=($(compgen -W "-h --help --lang --to --write" -- "$cur")); COMPREPLY+=($(compgen -f -- "$cur")); ;;
+        "doctor") COMPREPLY=($(compgen -W "-h --help --lang --account -a --from -f --to --file -C --watch --bundle --summary --json --offline --no-login" -- "$cur")); ;;
+        "spf") COMPREPLY=($(compgen -W "check explain merge -h --help --lang" -- "$cur")); ;;
+        "spf check") COMPREPLY=($(compgen -W "-h --help --lang --record --json --ip --from" -- "$cur")); ;;
+        "spf explain") COMPREPLY=($(compgen -W "-h --help --lang --record --json" -- "$cur")); ;;
+        "spf merge") COMPREPLY=($(compgen -W "-h --help --lang --record --json --add" -- "$cur")); ;;
+        "dns") COMPREPLY=($(compgen -W "-h --help --lang --provider --reports-to --add --json" -- "$cur")); ;;
         "install") COMPREPLY=($(compgen -W "-h --help --root --prefix --python --dry-run --yes --no-divert --units --no-units --start" -- "$cur")); ;;
         "uninstall") COMPREPLY=($(compgen -W "-h --help --root --dry-run --yes" -- "$cur")); ;;
         "serve") COMPREPLY=($(compgen -W "-h --help --user --config --roles --spool --hash-password --foreground" -- "$cur")); ;;

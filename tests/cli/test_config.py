@@ -270,6 +270,12 @@ def test_check_without_any_file(monkeypatch, tmp_path):
         main(["check"])
 
 
+def test_check_of_a_file_that_is_not_there(tmp_path):
+    """A slip in its name is no fault of a configuration."""
+    with pytest.raises(MissingInputError, match="there is no file"):
+        main(["check", str(tmp_path / "msmtprx")])
+
+
 def test_check_shows_no_control_characters(tmp_path, capsys):
     """Attack: a file from somewhere does not write on the terminal."""
     path = tmp_path / "x"

@@ -1,11 +1,16 @@
 """A configuration from an address: its lines, and that msmtp reads them back."""
 
+import socket
+import threading
+
+import dns.message
+import dns.rrset
 import pytest
 
 from pillarbox.cli.configure import configuration_lines, print_configuration
 from pillarbox.config.parse import parse
 from pillarbox.dns.srv import Submission
-from pillarbox.errors import DataError
+from pillarbox.errors import DataError, HostNotFoundError
 from pillarbox.mail.address import parse_mailbox
 
 ME = parse_mailbox("me@example.org")
@@ -36,3 +41,46 @@ def test_no_address_is_data_error(address):
     """As msmtp: 65."""
     with pytest.raises(DataError):
         print_configuration(address)
+
+
+@pytest.fixture
+def nameserver(monkeypatch):
+    """Serve SRV records of example.org on loopback."""
+    rows = {"_submissions._tcp.example.org.": "0 1 465 smtp.example.org."}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def serve():
+            while True:
+                data, client = server.recvfrom(4096)
+                if not data:
+                    return
+                question = dns.message.from_wire(data)
+                answer = dns.message.make_response(question)
+                name = question.question[0].name
+                if name.to_text() in rows:
+                    record = dns.rrset.from_text(name, 60, "IN", "SRV", rows[name.to_text()])
+                    answer.answer.append(record)
+                server.sendto(answer.to_wire(), client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        monkeypatch.setenv("PILLARBOX_DNS", f"127.0.0.1:{server.getsockname()[1]}")
+        yield
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
+            end.sendto(b"", server.getsockname())
+        thread.join()
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_server_is_found_by_the_nameserver_that_the_environment_names(capsys):
+    """As everything else that asks the DNS."""
+    assert print_configuration("me@example.org") == 0
+    assert "host smtp.example.org\nport 465\n" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("nameserver")
+def test_domain_that_names_no_server_is_told():
+    """68, as msmtp: the host is not found."""
+    with pytest.raises(HostNotFoundError, match=r"no SRV record names a server for example\.net"):
+        print_configuration("me@example.net")

@@ -162,7 +162,12 @@ def test_where_nothing_was_installed_there_is_nothing_to_undo(system):
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
 @pytest.mark.parametrize(
     ("unit", "limit"),
-    [("pillarbox-submit", 0.6), ("pillarbox", 1.3), ("pillarbox-listen", 1.3)],
+    [
+        ("pillarbox-submit", 0.6),
+        ("pillarbox", 1.3),
+        ("pillarbox-listen", 1.3),
+        ("pillarbox-doctor", 1.3),
+    ],
 )
 def test_units_expose_little(unit, limit):
     """By systemd's own measure; what raises it has to be argued for."""
@@ -196,3 +201,21 @@ def test_path_that_is_not_absolute_is_wrong_use(system, option):
     assert result.exit_code == 64
     assert "write an absolute path, as /usr" in result.err
     assert tree(system) == before
+
+
+def test_the_weekly_doctor_may_do_no_more_than_the_service():
+    """Each line of the service's hardening is in its unit as well; it runs as the same user."""
+    doctor, service = (
+        (PACKAGE / "units" / f"{name}.service").read_text()
+        for name in ("pillarbox-doctor", "pillarbox")
+    )
+    hardening = service.partition("NoNewPrivileges")[2].partition("[Install]")[0].splitlines()
+    lines = doctor.splitlines()
+    for line in ["User=pillarbox", "LoadCredential=pillarbox.password", *hardening[1:]]:
+        if line and not line.startswith(("#", "LimitNOFILE=")):
+            assert line in lines, line
+    assert "NoNewPrivileges=yes" in lines
+    assert "SuccessExitStatus=1" in lines  # a warning is no failure
+    timer = (PACKAGE / "units/pillarbox-doctor.timer").read_text().splitlines()
+    assert {"OnCalendar=weekly", "Persistent=yes", "WantedBy=timers.target"} <= set(timer)
+    assert any(line.startswith("RandomizedDelaySec=") for line in timer)

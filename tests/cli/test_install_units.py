@@ -11,7 +11,7 @@ import pytest
 from pillarbox.cli.install_plan import UNITS
 from programs import call_program
 
-NAMES = sorted(name for name in UNITS if name.endswith((".service", ".socket")))
+NAMES = sorted(name for name in UNITS if name.endswith((".service", ".socket", ".timer")))
 # Programs of the system that its units name; a root with nothing but ours has none of them.
 PROGRAMS = ("/bin/kill",)
 

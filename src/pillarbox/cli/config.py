@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pillarbox.cli import config_check, config_import, config_show
-from pillarbox.cli.arguments import Parser
+from pillarbox.cli.arguments import Parser, SpeakingParser, choose_language
 from pillarbox.cli.main import spoken
 from pillarbox.text import say
 
@@ -49,13 +49,14 @@ def main(argv: list[str]) -> int:
         PillarboxError: The action could not be done.
 
     """
+    choose_language(argv)
     wishes = make_parser().parse_args(argv)
     return ACTIONS[wishes.action][2](wishes)
 
 
-def make_parser() -> Parser:
+def make_parser() -> SpeakingParser:
     """Return the reader of the command line."""
-    parser = Parser(
+    parser = SpeakingParser(
         prog="pillarbox config",
         description=spoken(say("Show and check the accounts, or take them over from elsewhere.")),
         epilog=spoken(

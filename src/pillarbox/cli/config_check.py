@@ -46,9 +46,12 @@ def run(wishes: Namespace) -> int:
         0: no error was found; ``EX_CONFIG``: some were.
 
     Raises:
-        MissingInputError: There is no file to check.
+        MissingInputError: There is no file to check, or not the one that was named.
 
     """
+    if wishes.file and not os.path.exists(wishes.file):
+        problem = say("there is no file {path}", path=printable(wishes.file))
+        raise MissingInputError(problem, advice=say("check the spelling of its path"))
     accounts, services = _files(wishes.file)
     if not accounts and not services:
         raise MissingInputError(

@@ -12,7 +12,7 @@ import json
 import os
 import re
 
-from pillarbox.cli.arguments import Parser
+from pillarbox.cli.arguments import SpeakingParser, choose_language
 from pillarbox.cli.main import spoken
 from pillarbox.cli.page import Page
 from pillarbox.cli.providers import one_provider, retry_text
@@ -23,7 +23,7 @@ from pillarbox.config.meanings import (
     group_text,
     subject_text,
 )
-from pillarbox.config.providers import load_generic_replies, load_providers
+from pillarbox.config.replies import REPLY_CODE, explain
 from pillarbox.errors import EX_OK, UsageError
 from pillarbox.mail.reply import printable
 from pillarbox.text import language_of, say
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from pillarbox.config.providers import KnownReply, Provider
+    from pillarbox.config.replies import Answer
 
-__all__ = ["EX_NUMBERS_ONLY", "Answer", "Numbers", "explain", "main", "make_parser"]
+__all__ = ["EX_NUMBERS_ONLY", "Numbers", "main", "make_parser", "numbers_of"]
 
 # Nobody knows the text: only its numbers, or nothing of it, could be explained.
 EX_NUMBERS_ONLY = 1
@@ -44,8 +44,6 @@ EX_NUMBERS_ONLY = 1
 _SHOWN = 500  # characters of the text that are repeated
 _MOST = 3  # providers who say the same and mean different things; who has more names one
 
-# A reply inside a longer text: msmtp's log has smtpmsg='535 5.7.8 ...'.
-_REPLY = re.compile(r"(?<![\w.])([2-5][0-5][0-9])(?:[ -]|$)")
 _ENHANCED = re.compile(r"(?<![\w.])([245]\.[0-9]{1,3}\.[0-9]{1,3})(?![\w.])")
 
 # The words of --stage -> those of ``mail.status.Trouble``.
@@ -61,23 +59,6 @@ _STAGES = {
     "data": "DATA",
     "content": "content",
 }
-
-
-class Answer(Value):
-    """
-    One explanation.
-
-    Attributes:
-        providers: Who means it so; empty: it is so with many servers.
-        reply: What was recognized.
-
-    """
-
-    __slots__ = ("providers", "reply")
-
-    def __init__(self, providers: tuple[Provider, ...], reply: KnownReply) -> None:
-        self.providers = providers
-        self.reply = reply
 
 
 class Numbers(Value):
@@ -143,6 +124,7 @@ def main(argv: list[str]) -> int:
         MissingInputError: There is no such provider.
 
     """
+    choose_language(argv)
     wishes = make_parser().parse_args(argv)
     text = " ".join(wishes.text).strip()
     if not text:
@@ -160,9 +142,9 @@ def main(argv: list[str]) -> int:
     return EX_OK if answers else EX_NUMBERS_ONLY
 
 
-def make_parser() -> Parser:
+def make_parser() -> SpeakingParser:
     """Return the reader of the command line."""
-    parser = Parser(
+    parser = SpeakingParser(
         prog="pillarbox explain",
         description=spoken(say("Say what a server's answer means, and what to do.")),
         epilog=spoken(say("exit code 0: the text is known; 1: only its numbers are")),
@@ -179,50 +161,9 @@ def make_parser() -> Parser:
     return parser
 
 
-def explain(text: str, provider: Provider | None = None, stage: str = "") -> list[Answer]:
-    """
-    Return what a text means, the likeliest first.
-
-    Args:
-        text: A reply, a failure, or a line that holds one.
-        provider: Who said it; None: not known, so that what each would mean is returned.
-        stage: As for ``hints.find_hint``; empty: not known.
-
-    """
-    texts = [text, *_replies_in(text)]
-    found: dict[tuple[str, str], Answer] = {}
-    for each in (provider,) if provider else load_providers():
-        reply = _first(each.replies, texts, stage)
-        if reply is not None:
-            key = reply.cause("en"), reply.fix("en")
-            others = found[key].providers if key in found else ()
-            found[key] = Answer((*others, each), reply)
-    answers = list(found.values())
-    generic = _first(load_generic_replies(), texts, stage)
-    if generic is not None:
-        answers.append(Answer((), generic))
-    return answers
-
-
-def _first(replies: tuple[KnownReply, ...], texts: list[str], stage: str) -> KnownReply | None:
-    """Return the first that explains one of the texts, the whole text before its parts."""
-    for text in texts:
-        for reply in replies:
-            if reply.explains(text, stage):
-                return reply
-    return None
-
-
-def _replies_in(text: str) -> Iterator[str]:
-    """Yield a text from each reply code on that stands inside it."""
-    for found in _REPLY.finditer(text):
-        if found.start():
-            yield text[found.start() :]
-
-
 def numbers_of(text: str) -> Numbers:
     """Return the numbers of the first reply in a text."""
-    code = _REPLY.search(text)
+    code = REPLY_CODE.search(text)
     enhanced = _ENHANCED.search(text)
     return Numbers(int(code[1]) if code else 0, enhanced[1] if enhanced else "")
 

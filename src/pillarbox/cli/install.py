@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["NotAllowedError", "agrees", "main", "make_parser", "require_rights", "tell"]
 
 _ACCOUNTS = "/etc/msmtprc"
-_STARTED = ("pillarbox-submit.socket", "pillarbox.service")
+_STARTED = ("pillarbox-submit.socket", "pillarbox.service", "pillarbox-doctor.timer")
 _OTHERS_READ = 0o004
 
 

@@ -70,13 +70,15 @@ UNITS = {
     "pillarbox-submit.socket": "lib/systemd/system",
     "pillarbox-listen.service": "lib/systemd/system",
     "pillarbox-listen.socket": "lib/systemd/system",
+    "pillarbox-doctor.service": "lib/systemd/system",
+    "pillarbox-doctor.timer": "lib/systemd/system",
     "pillarbox.sysusers": "lib/sysusers.d",
     "pillarbox.tmpfiles": "lib/tmpfiles.d",
 }
 _RENAMED = {"pillarbox.sysusers": "pillarbox.conf", "pillarbox.tmpfiles": "pillarbox.conf"}
 _UNIT_PROGRAM = "/usr/bin/pillarbox"  # as it stands in the files
 
-_DATA = (".py", ".toml", ".typed", ".service", ".socket", ".sysusers", ".tmpfiles")
+_DATA = (".py", ".toml", ".typed", ".service", ".socket", ".timer", ".sysusers", ".tmpfiles")
 _CACHE = "__pycache__"
 
 _MANUAL = "share/man"

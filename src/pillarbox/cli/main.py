@@ -34,6 +34,7 @@ __all__ = [
 
 # name -> module whose ``main(argv)`` is the command; the text for --help.
 COMMANDS = {
+    "setup": ("pillarbox.cli.setup", "make the configuration from an address and a password"),
     "send": ("pillarbox.cli.send", "write a mail, with Markdown and attachments, and send it"),
     "try": ("pillarbox.cli.try_", "show a mail going through, on a provider inside this computer"),
     "lint": ("pillarbox.cli.lint", "say what is wrong with a mail before it is sent"),
@@ -44,6 +45,7 @@ COMMANDS = {
     "providers": ("pillarbox.cli.providers", "show what is known of mail providers"),
     "explain": ("pillarbox.cli.explain", "say what a server's answer means, and what to do"),
     "config": ("pillarbox.cli.config", "show and check the accounts, or import them"),
+    "doctor": ("pillarbox.cli.doctor", "find out why mail does not arrive, and what to do"),
     "spf": ("pillarbox.cli.spf", "check, explain or merge a domain's SPF records"),
     "dns": ("pillarbox.cli.dns", "show the DNS records that a domain needs to send"),
     "install": ("pillarbox.cli.install", "put programs and services in place; shows first"),

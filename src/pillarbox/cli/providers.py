@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 
-from pillarbox.cli.arguments import Parser
+from pillarbox.cli.arguments import SpeakingParser, choose_language
 from pillarbox.cli.main import spoken
 from pillarbox.cli.page import Page, width_of
 from pillarbox.config.providers import Endpoint, Provider, find_providers, load_providers
@@ -103,6 +103,7 @@ def main(argv: list[str]) -> int:
         MissingInputError: No provider, or none alone, is called so.
 
     """
+    choose_language(argv)
     wishes = make_parser().parse_args(argv)
     if not wishes.name:
         _print_all(is_json=wishes.json)
@@ -115,9 +116,9 @@ def main(argv: list[str]) -> int:
     return EX_OK
 
 
-def make_parser() -> Parser:
+def make_parser() -> SpeakingParser:
     """Return the reader of the command line."""
-    parser = Parser(
+    parser = SpeakingParser(
         prog="pillarbox providers",
         description=spoken(say("Show what is known of hosted mail providers; asks no network.")),
         allow_abbrev=False,

@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     require_rights(root)
     if not agrees(is_sure=wishes.yes):
         return EX_OK
-    units = [name for name in UNITS if name.endswith((".service", ".socket"))]
+    units = [name for name in UNITS if name.endswith((".service", ".socket", ".timer"))]
     if any(path.endswith(".service") for path in record.entries):
         systemctl(root, "disable", "--now", *units)
     kept, moved = take_back(root, record)

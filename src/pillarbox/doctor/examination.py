@@ -12,18 +12,38 @@ from typing import TYPE_CHECKING
 
 from pillarbox.doctor.finding import FAULT, NOTE, WARNING, Finding
 from pillarbox.errors import MissingExtraError, PillarboxError
+from pillarbox.mail.reply import printable
 from pillarbox.text import say
 from pillarbox.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pillarbox.doctor.patient import Patient
 
-__all__ = ["EXIT_FAULT", "EXIT_WARNING", "Check", "Examination", "Result", "examine"]
+__all__ = [
+    "EXIT_FAULT",
+    "EXIT_WARNING",
+    "OWN_CODES",
+    "WISH",
+    "Check",
+    "Examination",
+    "Result",
+    "examine",
+]
 
 # As the plugins of Nagios and all who came after it: 0 OK, 1 WARNING, 2 CRITICAL.
 EXIT_WARNING, EXIT_FAULT = 1, 2
+
+# In ``Result.because``, where no check is to blame: whoever asks wanted it so.
+WISH = "wish"
+
+# What any check may come to, behind its name; made here.
+OWN_CODES = {
+    "extra": "an optional part of pillarbox that it needs is not installed",
+    "failed": "it could not be made, for the reason that is said",
+    "bug": "pillarbox itself is at fault: it could not be made",
+}
 
 
 class Check(Value):
@@ -65,7 +85,8 @@ class Result(Value):
     Attributes:
         check: The check.
         findings: What it found; empty: all is well, or it was not made.
-        because: The name of the check whose fault kept it from being made; empty: it was made.
+        because: The name of the check whose fault, or whose ``is_end``, kept it from being made;
+            ``WISH``: nobody wanted it; empty: it was made.
 
     """
 
@@ -78,8 +99,13 @@ class Result(Value):
 
     @property
     def has_fault(self) -> bool:
-        """Whether what needs it cannot be looked at."""
+        """Whether mail fails here."""
         return any(finding.severity == FAULT for finding in self.findings)
+
+    @property
+    def is_end(self) -> bool:
+        """Whether what needs it is not looked at."""
+        return self.has_fault or any(finding.is_end for finding in self.findings)
 
 
 class Examination(Value):
@@ -124,7 +150,11 @@ class Examination(Value):
 
 
 def examine(
-    patient: Patient, checks: Sequence[Check], tell: Callable[[Result], None] | None = None
+    patient: Patient,
+    checks: Sequence[Check],
+    tell: Callable[[Result], None] | None = None,
+    *,
+    left_out: Collection[str] = (),
 ) -> Examination:
     """
     Make the checks in their order. Blocks on the disk and the network.
@@ -133,14 +163,16 @@ def examine(
         patient: Whom; it is not closed.
         checks: The table.
         tell: Gets each result as it is there; None: nobody waits for it.
+        left_out: Names of checks that are not to be made, nor those that need them.
 
     """
-    blamed: dict[str, str] = {}
+    blamed = dict.fromkeys(left_out, WISH)
     results = []
     for check in checks:
-        because = next((blamed[name] for name in check.needs if name in blamed), "")
+        asked = (check.name, *check.needs)
+        because = next((blamed[name] for name in asked if name in blamed), "")
         result = Result(check, () if because else tuple(_findings(check, patient)), because)
-        if because or result.has_fault:
+        if because or result.is_end:
             blamed[check.name] = because or check.name
         results.append(result)
         if tell is not None:
@@ -154,7 +186,7 @@ def _findings(check: Check, patient: Patient) -> Iterator[Finding]:
             assert finding.code in check.codes, finding.code
             yield finding
     except MissingExtraError as exc:
-        yield Finding(f"{check.name}.extra", NOTE, exc.sentence, fix=exc.advice)
+        yield Finding(f"{check.name}.extra", NOTE, exc.sentence, fix=_install(exc))
     except PillarboxError as exc:
         yield Finding(
             f"{check.name}.failed",
@@ -162,3 +194,29 @@ def _findings(check: Check, patient: Patient) -> Iterator[Finding]:
             exc.sentence,
             fix=exc.advice or say("mend what it says, and ask again"),
         )
+    except Exception as exc:  # noqa: BLE001 (the other checks are made all the same)
+        yield Finding(
+            f"{check.name}.bug",
+            WARNING,
+            say("pillarbox could not make this check: internal error {kind}", kind=_kind(exc)),
+            meaning=say("this is a bug of pillarbox, and says nothing of the mail"),
+            fix=say("report it, with the file that pillarbox doctor --bundle FILE.tar.gz writes"),
+            evidence=(_innermost_place(exc),),
+        )
+
+
+def _install(exc: MissingExtraError) -> str:
+    return f"pip install 'pillarbox[{exc.extra}]'"
+
+
+def _kind(exc: Exception) -> str:
+    return printable(type(exc).__name__)
+
+
+def _innermost_place(exc: Exception) -> str:
+    """Return module and line: enough for a report, and no data of anybody's."""
+    trace = exc.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    assert trace is not None  # it was raised
+    return f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"

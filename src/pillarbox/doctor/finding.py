@@ -32,10 +32,12 @@ class Finding(Value):
         meaning: What that means for the mail, and why it is so; empty: the problem says it all.
         fix: The one thing to do next, concrete; empty only for a note that needs nothing done.
         evidence: What was seen, a line each: a reply, a path and its mode, an address.
+        is_end: What needs this check is not looked at, although nothing is wrong: somebody else
+            has to, or somebody else does it.
 
     """
 
-    __slots__ = ("code", "evidence", "fix", "meaning", "problem", "severity")
+    __slots__ = ("code", "evidence", "fix", "is_end", "meaning", "problem", "severity")
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Finding(Value):
         meaning: str = "",
         fix: str = "",
         evidence: Sequence[str] = (),
+        is_end: bool = False,
     ) -> None:
         self.code = code
         self.severity = severity
@@ -53,3 +56,4 @@ class Finding(Value):
         self.meaning = meaning
         self.fix = fix
         self.evidence = tuple(evidence)
+        self.is_end = is_end

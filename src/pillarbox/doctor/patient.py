@@ -35,10 +35,12 @@ class Patient:
         wishes: Who asks, and which account and sender (``-a``, ``-f``) he means.
         root: The top of the file system that is looked at, without a slash at the end; empty:
             this machine's. Everything that is about the machine is looked for below it.
-        make_ask: Returns whom to ask of the DNS; raises as ``dns.answers.Nameservers`` does.
+        make_ask: Returns whom to ask of the DNS; raises as ``dns.answers.nameservers_of`` does,
+            which is asked in its place when it is None.
         recipient: Whom ``RCPT`` names in the rehearsal; None: the sender himself.
         patience_s: Seconds that one wait for the network may take.
         may_log_in: Whether a login may be tried; False: nothing needs a secret.
+        is_offline: Nothing may be asked of the network, time servers included.
 
     Attributes:
         system_file: The system's configuration file, below the root.
@@ -50,7 +52,8 @@ class Patient:
         addresses: The addresses of the host (or of the proxy), the first first.
         clock_offset_s: Seconds that this clock is ahead of a better one; None: not known.
         connection: The open, logged-in connection; closed by ``close``.
-        domain_rows: What was found in the sender's domain, for the page.
+        dialogue: What was said until it was logged in, as ``--debug`` shows it, a line each:
+            nothing of the login is in it.
 
     """
 
@@ -63,12 +66,14 @@ class Patient:
         recipient: Mailbox | None = None,
         patience_s: float = 10.0,
         may_log_in: bool = True,
+        is_offline: bool = False,
     ) -> None:
         self.wishes = wishes
         self.root = root
         self.recipient = recipient
         self.patience_s = patience_s
         self.may_log_in = may_log_in
+        self.is_offline = is_offline
         self.system_file = self.at(SYSTEM_FILE)
         self.files: Files | None = None
         self.account: Account | None = None
@@ -78,6 +83,7 @@ class Patient:
         self.addresses: tuple[str, ...] = ()
         self.clock_offset_s: float | None = None
         self.connection: Connection | None = None
+        self.dialogue: tuple[str, ...] = ()
         self._make_ask = make_ask
         self._ask: Ask | None = None
 
@@ -113,15 +119,16 @@ class Patient:
         Whom to ask of the DNS; the same each time, so that no question is asked twice.
 
         Raises:
+            UsageError: ``PILLARBOX_DNS`` is no address and port.
             MissingExtraError: dnspython is not installed.
             NetworkError: This machine names no nameserver.
 
         """
         if self._ask is None:
             if self._make_ask is None:
-                from pillarbox.dns.answers import Nameservers
+                from pillarbox.dns.answers import nameservers_of
 
-                self._ask = Nameservers()
+                self._ask = nameservers_of(self.env)
             else:
                 self._ask = self._make_ask()
         return self._ask
