@@ -30,6 +30,9 @@ exim       exim4-daemon-heavy libnss-wrapper
 opensmtpd  opensmtpd
 cyrus      cyrus-imapd libsasl2-modules libsasl2-modules-db sasl2-bin
 microsocks microsocks
+bind       bind9
+nftables   nftables
+faketime   libfaketime
 '
 
 if [ "$(id -u)" = 0 ]; then
