@@ -23,7 +23,9 @@ __all__ = ["Person"]
 _PATIENCE_S = 30.0
 # The terminal that standard input is becomes that of the session, as a login makes it.
 _START = (
-    "import fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); sys.argv[0] = 'pillarbox'; "
+    "import fcntl, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "signal.signal(signal.SIGHUP, signal.SIG_{hang_up}); "  # whoever runs the tests may ignore it
+    "sys.argv[0] = 'pillarbox'; "
     "from pillarbox.cli.main import run; run('pillarbox')"
 )
 CTRL_C, CTRL_D = b"\x03", b"\x04"
@@ -37,6 +39,7 @@ class Person:
         arguments: Of pillarbox.
         env: Variables on top of ``ENVIRONMENT``.
         is_plain: Without the packages beside the interpreter, so without rich.
+        is_deaf: Started under nohup.
 
     Attributes:
         screen: All that was shown.
@@ -44,7 +47,12 @@ class Person:
     """
 
     def __init__(
-        self, arguments: Sequence[str], env: dict[str, str], *, is_plain: bool = False
+        self,
+        arguments: Sequence[str],
+        env: dict[str, str],
+        *,
+        is_plain: bool = False,
+        is_deaf: bool = False,
     ) -> None:
         self.screen = b""
         self._seen = 0
@@ -52,8 +60,9 @@ class Person:
         size = struct.pack("HHHH", 50, 200, 0, 0)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, size)
         # No fork of ours: the tests have threads.
+        start = _START.format(hang_up="IGN" if is_deaf else "DFL")
         self._process = subprocess.Popen(
-            [sys.executable, *(["-S"] if is_plain else []), "-c", _START, *arguments],
+            [sys.executable, *(["-S"] if is_plain else []), "-c", start, *arguments],
             env=ENVIRONMENT | {"TERM": "xterm-256color"} | env,
             stdin=other_side,
             stdout=other_side,

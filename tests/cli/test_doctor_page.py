@@ -127,12 +127,12 @@ def test_nothing_that_a_server_said_reaches_a_terminal_as_it_is():
         (
             BROKEN,
             "en",
-            CRITICAL.format("b.fault is wrong (b.fault); do this: mend b.fault"),
+            CRITICAL.format("b.fault: b.fault is wrong; do this: mend b.fault"),
         ),
         (
             BROKEN,
             "zh",
-            CRITICAL.format("b.fault有误（b.fault）；请这样做：修正b.fault"),
+            CRITICAL.format("b.fault：b.fault有误；请这样做：修正b.fault"),
         ),
         (
             HEALTHY,
@@ -142,7 +142,7 @@ def test_nothing_that_a_server_said_reaches_a_terminal_as_it_is():
         (
             Examination((BROKEN.results[0],)),
             "en",
-            WARNED.format("a.warning is wrong (a.warning); do this: mend a.warning"),
+            WARNED.format("a.warning: a.warning is wrong; do this: mend a.warning"),
         ),
         (
             Examination(

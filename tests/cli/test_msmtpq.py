@@ -72,6 +72,16 @@ def test_a_mail_that_is_not_kept_is_a_failure(home):
     assert result.err
 
 
+def test_a_home_whose_path_is_too_long_for_a_socket_has_a_queue(tmp_path):
+    """No service can listen there, so there is none."""
+    home = tmp_path / ("long" * 30)
+    home.mkdir()
+    write_account(home, 9)
+    result = run(home, "msmtpq", "you@example.net", stdin=MAIL)
+    assert (result.exit_code, result.out, result.err) == (0, "", "")
+    assert "-> you@example.net" in run(home, "msmtp-queue", "-d").out
+
+
 @pytest.mark.parametrize("name", [("msmtp-queue",), ("msmtpq", "--q-mgmt")])
 def test_the_queue_is_listed(home, name):
     """Without an operation, too."""

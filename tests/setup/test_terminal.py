@@ -44,12 +44,12 @@ def world(tmp_path):
         yield made
 
 
-def sit_down(world, *arguments, language="en", is_plain=False, server=True):
+def sit_down(world, *arguments, language="en", server=True, **how):
     """Return a person at the beginning of the dialogue."""
     options = {key: to for key, to in world.server.items() if key != "--password-file"}
     words = [word for key, to in options.items() for word in (key, to)] if server else []
     command = ["setup", "--user", "--lang", language, *words, *arguments]
-    return Person(command, world.env, is_plain=is_plain)
+    return Person(command, world.env, **how)
 
 
 def answer(person, name, text, language="en"):
@@ -378,12 +378,7 @@ def test_what_was_typed_ahead_of_the_password_is_no_password(world):
 
 def test_a_signal_that_is_ignored_stays_ignored(world):
     """``nohup pillarbox setup`` outlives the terminal's going away."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which children inherit
-    try:
-        person = sit_down(world, "--no-test-mail", is_plain=True)
-    finally:
-        signal.signal(signal.SIGHUP, before)
-    with person:
+    with sit_down(world, "--no-test-mail", is_plain=True, is_deaf=True) as person:
         go_on_until(person, "change")
         person.kill(signal.SIGHUP)
         person.type("y")

@@ -143,7 +143,8 @@ class Page:
     def _in_short(self, examination: Examination) -> str:
         cause = examination.root_cause
         if cause is not None:
-            text = say("{problem} ({code})", problem=cause.problem, code=cause.code)
+            # The code first: what is too long is cut at its end.
+            text = say("{code}: {problem}", code=cause.code, problem=cause.problem)
             return say("{text}; do this: {fix}", text=text, fix=cause.fix) if cause.fix else text
         skipped = sum(bool(result.because) for result in examination.results)
         if not skipped:

@@ -120,8 +120,10 @@ def _is_answered(path: str) -> bool:
             probe.connect(path)
         except (FileNotFoundError, ConnectionRefusedError):
             return False
-        except OSError:
-            return True  # why he cannot be reached is for the hand-off to say
+        except OSError as exc:
+            # Python's own error, which has no number, is about a path that is too long for a
+            # socket: nobody can listen there. Of others it is for the hand-off to say why.
+            return exc.errno is not None
     return True
 
 
