@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 # Many tests wait for a server or a disk: one more than there are processors.
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
-.PHONY: try test check fuzz bench soak powercut clean
+.PHONY: try test proofs check fuzz bench soak powercut clean
 
 try: $(VENV)/.try ## show a mail going through, on a provider inside this computer
 	@$(BIN)/pillarbox try $(ARGS)
 
 test: $(VENV)/.test ## run the tests; what needs root or a system package is skipped with a reason
 	@$(BIN)/python -m pytest -n $(WORKERS) -q $(ARGS)
+
+proofs: $(VENV)/.test ## every case of what the plain command takes a slice of
+	@PILLARBOX_ALL_POINTS=1 $(BIN)/python -m pytest -n $(WORKERS) -q -m sliced $(ARGS)
 
 check: $(VENV)/.lint ## style, types, documents
 	@$(BIN)/ruff check .

@@ -17,6 +17,7 @@ def certificates(tmp_path_factory):
     return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
+@pytest.mark.sliced(3)
 @pytest.mark.parametrize("path", DIALOGS, ids=lambda path: str(path.relative_to(FOLDER))[:-7])
 def test_dialog(path, certificates, tmp_path):
     """The client withstands the server of this dialog."""

@@ -23,6 +23,7 @@ _STATES = {
 }
 
 
+@pytest.mark.sliced(1)  # itself takes a part of the states
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", KINDS)
 def test_keeps_every_promise_in_every_state(kind):

@@ -39,6 +39,7 @@ def certificate(tmp_path_factory):
     return make_certificate(tmp_path_factory.mktemp("authority"))
 
 
+@pytest.mark.sliced(4)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_differs_from_msmtp_only_where_the_manual_says_so(case, certificate, tmp_path):
     """Both do the same with the same input, but for the differences that the case names."""

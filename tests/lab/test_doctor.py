@@ -37,6 +37,7 @@ def by_name(case):
     return case.name
 
 
+@pytest.mark.sliced(2)
 @pytest.mark.parametrize("case", BROKEN, ids=by_name)
 def test_names_the_root_cause(scene, nursery, case):
     """What is broken is what the doctor names first, with the fix for it."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import re
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from person import CTRL_C, CTRL_D, Person
 from pillarbox.intake.provider import EmbeddedProvider, ProviderOptions
+from pillarbox.setup.terminal import Terminal, has_terminal
 from setup_world import ME, SECRET, make_world, mode_of, tree
 
 OLD = "account default\nhost old\npassword hunter2\n"
@@ -115,6 +118,14 @@ def test_the_console_is_explained_before_the_password_is_asked_for(world):
         assert words in shown
 
 
+def test_an_address_on_the_web_can_be_copied_whole(world):
+    """However narrow the terminal is: no line break is put into it."""
+    world.env["COLUMNS"] = "30"
+    with sit_down(world, ME, "--provider", "aliyun-qiye") as person:
+        shown = person.wait_for(PROMPTS["password"]["en"])
+    assert "https://help.aliyun.com/en/document_detail/444269.html\r\n" in shown
+
+
 ENDS = {
     "kill": (lambda person: person.kill(signal.SIGKILL), {-signal.SIGKILL}),
     "ctrl-c": (lambda person: person.type(CTRL_C), {130}),
@@ -125,6 +136,7 @@ ENDS = {
 }
 
 
+@pytest.mark.sliced(3)
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("question", ["address", "password", "change", "word"])
 def test_ended_at_any_question_nothing_is_half_done(world, question, end):
@@ -183,6 +195,16 @@ def test_no_password_is_no_login(world):
         assert person.end() == 64
     assert world.logins == []
     assert world.rc.read_text() == OLD
+
+
+def test_half_a_password_is_no_password(world):
+    """Ctrl-D in the middle of it hands it over, and is no Enter: no login is wasted on that."""
+    with sit_down(world, ME) as person:
+        person.wait_for(PROMPTS["password"]["en"])
+        person.type(SECRET[:3].encode() + CTRL_D)
+        person.type(SECRET[3:])
+        person.wait_for(GOOD["login"]["en"])
+    assert len(world.logins) == 1
 
 
 def test_a_locked_account_is_not_tried_again(world):
@@ -335,6 +357,45 @@ def _command_lines(pid):
             except OSError:
                 continue
     return found
+
+
+def test_a_password_is_not_read_from_a_terminal_as_from_a_pipe(world):
+    """Attack: it would be shown while it is typed."""
+    with sit_down(world, ME, "--password-file", "-") as person:
+        person.wait_for("standard input is a terminal")
+        assert person.end() == 64
+    assert world.logins == []
+
+
+@pytest.mark.parametrize("question", ["ask", "ask_secret"])
+def test_ctrl_c_counts_at_whatever_moment_it_comes(monkeypatch, question):
+    """Between the question and the waiting, too, where it does not end a system call."""
+    mine, its = os.openpty()
+    rescued = threading.Event()
+
+    def rescue():
+        rescued.set()
+        os.write(mine, b"\n")
+
+    # Unlike a signal, it ends no system call: as if it had come just before that.
+    interrupt, late = threading.Timer(0.05, _thread.interrupt_main), threading.Timer(20, rescue)
+    with open(its, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        terminal = Terminal()
+        for timer in (interrupt, late):
+            timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            getattr(terminal, question)("? ")
+        late.cancel()
+    os.close(mine)
+    assert not rescued.is_set()
+
+
+@pytest.mark.parametrize("closed", ["stdin", "stdout"])
+def test_where_a_stream_is_closed_there_is_no_terminal(monkeypatch, closed):
+    """``pillarbox setup <&-``: Python has no object for it then."""
+    monkeypatch.setattr(sys, closed, None)
+    assert has_terminal() is False
 
 
 def test_with_no_confirm_nobody_is_asked(world):
