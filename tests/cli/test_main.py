@@ -289,7 +289,13 @@ def test_log_to_a_closed_standard_output_is_lost_and_nothing_else():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("pillarbox", "--help"), ("msmtp", "--help"), ("mailq", "")]
+    ("name", "words"),
+    [
+        ("pillarbox", "--help"),
+        ("pillarbox", "providers"),
+        ("msmtp", "--help"),
+        ("mailq", ""),
+    ],
 )
 def test_output_that_does_not_arrive_is_a_failure(name, words):
     """What was asked for and could not be written is not a success."""
@@ -299,3 +305,4 @@ def test_output_that_does_not_arrive_is_a_failure(name, words):
     code, _, err = _start(*program)
     assert code != 0
     assert "Traceback" not in err
+    assert "bug" not in err

@@ -10,7 +10,14 @@ import os
 import sys
 from io import TextIOWrapper
 
-from pillarbox.errors import EX_SOFTWARE, EX_USAGE, PillarboxError, UsageError
+from pillarbox.errors import (
+    EX_IOERR,
+    EX_SOFTWARE,
+    EX_USAGE,
+    InputOutputError,
+    PillarboxError,
+    UsageError,
+)
 from pillarbox.mail.reply import printable
 from pillarbox.text import language_of, localize, say
 
@@ -68,6 +75,7 @@ PERSONALITIES = {
 # A mode of a personality that is another door; the rooms of one floor do not import each other.
 MODES = {"sendmail -bs": "pillarbox.intake.stdio"}
 
+_NO_ROOM = 28  # ENOSPC; the module errno is not loaded for a number
 _SIGINT_EXIT = 130  # what a shell reports for a program that Ctrl-C ended
 
 
@@ -97,17 +105,28 @@ def run(name: str, fault: BaseException | None = None) -> NoReturn:
         code = _SIGINT_EXIT
     except BrokenPipeError:
         code = EX_SOFTWARE  # nobody listens to what we print
+    except OSError as exc:
+        if exc.errno != _NO_ROOM or exc.filename is not None:
+            code = _tell_bug(program, exc)
+        else:  # of files that we write, each is named: this was standard output
+            problem = say("cannot write standard output: {reason}", reason=exc.strerror)
+            complain(program, InputOutputError(problem))
+            code = EX_IOERR
     except Exception as exc:  # noqa: BLE001 (a person must not see a traceback)
-        place = _innermost_place(exc)
-        what = say(
-            "internal error at {place}: {kind}; this is a bug of pillarbox, and the mail may not"
-            " have been sent",
-            place=place,
-            kind=type(exc).__name__,
-        )
-        tell(program, spoken(what))
-        code = EX_SOFTWARE
+        code = _tell_bug(program, exc)
     _leave(code)
+
+
+def _tell_bug(program: str, exc: Exception) -> int:
+    """Say where we have failed, without a traceback; return the exit code."""
+    what = say(
+        "internal error at {place}: {kind}; this is a bug of pillarbox, and the mail may not"
+        " have been sent",
+        place=_innermost_place(exc),
+        kind=type(exc).__name__,
+    )
+    tell(program, spoken(what))
+    return EX_SOFTWARE
 
 
 def _code_of(personality: str, fault: BaseException | None) -> int:
