@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from peer import Puppet
+from pillarbox.cli.setup import main
+from pillarbox.errors import InputOutputError
 from pillarbox.intake.provider import EmbeddedProvider, ProviderOptions
 from pillarbox.setup.questions import ANSWERS
 from pillarbox.setup.report import Report
@@ -165,6 +167,7 @@ def test_a_missing_address_is_named(world):
     ((ME, "--user", "--password-file", "/nonexistent"), 66, "cannot read /nonexistent"),
     ((ME, "--user", "--answers", "/nonexistent"), 66, "cannot read /nonexistent"),
     ((ME, "--user", "--to", "a@@b"), 65, "a@@b"),
+    ((ME, "--user", "--to", "root"), 65, "root has no domain"),
     ((ME, "--user", "--host", "a b"), 64, "is no host"),
 ])  # fmt: skip
 def test_a_wrong_option_is_told(world, arguments, code, word):
@@ -355,6 +358,53 @@ def test_aliases_that_cannot_be_understood_are_left_out(world):
     assert aliases.read_text() == "root boss\n"
 
 
+def test_aliases_that_each_user_has_are_left_alone(world):
+    """Attack: a file of aliases below the directory where root happens to stand is written."""
+    rc = world.root / "etc/msmtprc"
+    rc.write_text("account default\nhost x\naliases ~/aliases\n")
+    assert world.system("--no-confirm").exit_code == 0
+    assert rc.read_text().endswith("aliases ~/aliases\n")
+    assert sorted(path.name for path in world.root.rglob("*aliases*")) == []
+
+
+def test_aliases_that_cannot_be_written_are_told_before_the_login(world):
+    """A login is not to be spent on what cannot succeed."""
+    (world.root / "etc/msmtprc").write_text("account default\nhost x\naliases /not/there\n")
+    result = world.system("--no-confirm")
+    assert result.exit_code == 74
+    assert "make the directory" in result.err
+    assert world.logins == []
+
+
+@pytest.mark.parametrize("name", ["msmtprc", "aliases", "credstore"])
+def test_nothing_outside_of_an_image_is_written(world, tmp_path, name):
+    """Attack: a link in an image leads to a file of the machine on which the image is made."""
+    outside = tmp_path / "outside"
+    if name == "credstore":
+        outside.mkdir()
+    (world.root / "etc" / name).symlink_to(outside)
+    result = world.system("--store", "credential")
+    assert result.exit_code == 74
+    assert f"leads out of {world.root}" in result.err
+    assert not outside.exists() or os.listdir(outside) == []
+
+
+def test_an_account_without_a_name_is_the_default_one(world):
+    """As a variable that is empty says it."""
+    world.rc.write_text("account a\nhost h\nfrom a@example.org\naccount default : a\n")
+    world.rc.chmod(0o600)
+    result = world.run(ME, "--user", "--no-confirm", env={"PILLARBOX_SETUP_ACCOUNT": ""})
+    assert result.exit_code == 0
+    assert world.rc.read_text().endswith("\n\naccount default : example\n")
+
+
+def test_a_trust_file_is_written_with_its_whole_path(world):
+    """Cron stands in another directory than who has set it up."""
+    ca = world.provider.ca_file
+    assert world.user(trust_file=os.path.relpath(ca, "/")).exit_code == 0
+    assert f"tls_trust_file {ca}\n" in world.rc.read_text()
+
+
 def test_aliases_are_left_alone_when_that_is_wished(world):
     """--no-alias."""
     assert world.system("--no-alias").exit_code == 0
@@ -447,3 +497,13 @@ def test_the_page_tells_of_all_of_it(page):
         assert row.option in text, row.name
     for key in Report().as_json():
         assert f"`{key}`" in text, key
+
+
+def test_the_password_is_inherited_by_no_program(monkeypatch, tmp_path):
+    """Attack: what a command of the configuration starts has the password in its environment."""
+    monkeypatch.setenv("PILLARBOX_SETUP_PASSWORD", SECRET)
+    monkeypatch.setenv("PILLARBOX_LANG", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "nothing"))
+    with pytest.raises(InputOutputError):
+        main([ME, "--user", "--json"])
+    assert "PILLARBOX_SETUP_PASSWORD" not in os.environ

@@ -276,3 +276,11 @@ def test_any_file_is_completed_or_refused(lines, ending, newline):
             for keyword in ("host", "port", "tls", "from_", "logfile", "tls_certcheck"):
                 old, new = (read_account(each, PATH, other) for each in (text, after))
                 assert getattr(old, keyword) == getattr(new, keyword)
+
+
+def test_a_lone_carriage_return_ends_no_line():
+    """As for the reader: what stands behind it in a comment is a comment."""
+    note = b"# once:\rpassword hunter2\rhost old\n"
+    text = with_account(note + FRESH, PATH, "default", a_login(port=587), is_default=True)
+    assert text.startswith(note)
+    assert text.count(b"\nport 587\n") == 1

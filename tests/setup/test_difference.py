@@ -1,5 +1,7 @@
 """What will be different is shown, and no secret."""
 
+import pytest
+
 from pillarbox.setup.difference import difference
 
 PATH = "/etc/msmtprc"
@@ -33,3 +35,14 @@ def test_a_new_password_is_seen_in_a_difference():
     before = FRESH.replace(SECRET.encode(), b"hunter2")
     lines = list(difference(before, FRESH, PATH))[3:]
     assert [line for line in lines if line[:1] in "+-"] == ["-password ****", "+password ****"]
+
+
+@pytest.mark.parametrize("line", [
+    "\ufeffpassword hunter2", "\ufeff# password hunter2", "# Password: hunter2",
+    "#PASSWORD hunter2",
+])  # fmt: skip
+def test_a_password_is_starred_however_it_is_written(line):
+    """Attack: it is read over the shoulder, for an editor has put a mark in front of it."""
+    shown = "\n".join(difference(line.encode() + b"\n", b"host x\n", PATH))
+    assert "****" in shown
+    assert "hunter2" not in shown

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pillarbox.errors import UsageError
+from pillarbox.errors import InputOutputError, UsageError
 from pillarbox.setup.order import Order
 from pillarbox.setup.placing import Rights
 
@@ -14,7 +14,7 @@ ROOT = (0, 0) if IS_ROOT else (-1, -1)
 
 def system(tmp_path):
     """Return an order for the system below a directory."""
-    (tmp_path / "etc").mkdir(exist_ok=True)
+    (tmp_path / "etc").mkdir(parents=True, exist_ok=True)
     return Order(is_system=True, environment={}, root=f"{tmp_path}/")
 
 
@@ -81,3 +81,17 @@ def test_another_top_is_a_systems(tmp_path):
     with pytest.raises(UsageError, match="--root is for the system"):
         Order(is_system=False, environment={}, root=str(tmp_path))
     assert Order(is_system=True, environment={}, root="/").root == ""
+
+
+def test_what_a_link_leads_to_is_in_the_system(tmp_path):
+    """Attack: ``etc/msmtprc -> /etc/msmtprc`` in an image would mean the machine's own file."""
+    order = system(tmp_path / "image")
+    path = tmp_path / "image/etc/msmtprc"
+    path.symlink_to("ours")
+    assert order.look(str(path)).target == f"{tmp_path}/image/etc/ours"
+    path.unlink()
+    for outside in (f"{tmp_path}/outside", "../../outside", f"{tmp_path}/image-2"):
+        path.symlink_to(outside)
+        with pytest.raises(InputOutputError, match="leads out of"):
+            order.look(str(path))
+        path.unlink()

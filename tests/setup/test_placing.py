@@ -236,6 +236,17 @@ def test_what_somebody_else_has_written_meanwhile_is_not_lost(tmp_path, change):
     assert change == "gone" or path.read_bytes() == b"theirs"
 
 
+def test_who_is_faster_while_we_write_is_not_written_over(tmp_path, monkeypatch):
+    """Two runs at the same time: the second one is told, and nothing of its file is left."""
+    path = tmp_path / "msmtprc"
+    path.write_bytes(b"old")
+    place = look(str(path))
+    monkeypatch.setattr(placing.os, "fsync", lambda _: path.write_bytes(b"theirs"))
+    with pytest.raises(InputOutputError, match="changed by somebody else meanwhile"):
+        put(place, b"new", PRIVATE, has_secret=True)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"msmtprc": b"theirs"}
+
+
 def test_a_directory_is_made_once_and_for_its_owner_alone(tmp_path):
     """That one is there already is no fault; that it cannot be made is told."""
     folder = tmp_path / "credstore"

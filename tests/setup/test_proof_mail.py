@@ -2,7 +2,7 @@
 
 import pytest
 
-from pillarbox.setup.test_mail import is_token, make_token
+from pillarbox.setup.proof_mail import is_token, make_token
 
 
 def test_the_word_is_easy_to_read_and_new_each_time():

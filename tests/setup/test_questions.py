@@ -194,6 +194,8 @@ def test_a_password_in_a_file_that_all_can_read_is_told(tmp_path):
     ("x", "is no TOML"), ("pass_word = 'hunter2'", "no answer is called"),
     ("password = 1.5", "must be one word"), ("password = ['hunter2']", "must be one word"),
     ("[table]\nx = 1", "no answer is called"), ("password = 'hunter2\n", "is no TOML"),
+    ("password = " + "[" * 50_000, "is no TOML"),
+    ("password = 0x" + "f" * 50_000, "must be one word"),
 ])  # fmt: skip
 def test_a_faulty_file_of_answers_is_told_without_what_it_says(tmp_path, text, word):
     """The value may be the password."""

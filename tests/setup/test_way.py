@@ -61,7 +61,7 @@ def find(monkeypatch):
             return discovery
 
         monkeypatch.setattr(way_module, "discover", discover)
-        script = Script(*lines)
+        script = call.script = Script(*lines)
         questions = Questions(
             Answers({"address": ME} | answers, {}), script if person else None,
             environment={}, show=script.shown.append, read_stdin=bytes,
@@ -171,6 +171,7 @@ def test_what_was_tried_is_told_where_nobody_can_be_asked(find):
     with pytest.raises(UsageError, match=r"no server was found for me@example\.com") as caught:
         find([nothing], person=False)
     assert caught.value.advice == "name it: --provider NAME, or --host HOST"
+    assert find.script.shown == ["  example.com: nothing was typed"]
 
 
 def test_a_search_that_finds_nothing_twice_ends(find):

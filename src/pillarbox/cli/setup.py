@@ -33,6 +33,7 @@ __all__ = ["main", "make_parser"]
 
 _PROGRAM = "pillarbox"
 _SECRET_MAX = 1 << 16  # octets of standard input, for a password
+_NOT_INHERITED = "PILLARBOX_SETUP_PASSWORD"
 _SIGINT_EXIT = 130
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -59,6 +60,8 @@ def main(argv: list[str]) -> int:
     """
     choose_language(argv)
     wishes = make_parser().parse_args(argv)
+    given = dict(os.environ)
+    os.environ.pop(_NOT_INHERITED, None)  # by no program that we start
     order = Order(
         is_system=_is_system(wishes),
         environment=os.environ,
@@ -66,7 +69,7 @@ def main(argv: list[str]) -> int:
         is_dry=wishes.dry_run,
     )
     report = Report(is_dry=wishes.dry_run)
-    questions = _questions(wishes)
+    questions = _questions(wishes, given)
     # One that is ignored, as by nohup, stays so.
     ends = [each for each in _ENDS if signal.getsignal(each) != signal.SIG_IGN]
     before = [(each, signal.signal(each, _end)) for each in ends]
@@ -165,22 +168,33 @@ def _is_system(wishes: Namespace) -> bool:
     return not wishes.user and os.geteuid() == 0
 
 
-def _questions(wishes: Namespace) -> Questions:
+def _questions(wishes: Namespace, given: dict[str, str]) -> Questions:
     """Return what is answered already, and whom to ask for the rest."""
     file: dict[str, str] = {}
     if wishes.answers:
         file, note = read_answer_file(wishes.answers)
         if note:
             tell(_PROGRAM, spoken(say("warning: {warning}", warning=note)))
-    answers = Answers(vars(wishes), os.environ, file)
+    answers = Answers(vars(wishes), given, file)
     is_asking = has_terminal() and not wishes.json and answers.is_yes("confirm", default=True)
     return Questions(
         answers,
         Terminal() if is_asking else None,
         environment=os.environ,
         show=_show_beside if wishes.json else print,
-        read_stdin=lambda: sys.stdin.buffer.read(_SECRET_MAX),
+        read_stdin=_read_stdin,
     )
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:
+        return b""
+    if sys.stdin.isatty():  # which would show it
+        raise UsageError(
+            say("--password-file - is for a pipe, and standard input is a terminal"),
+            advice=say("leave it out: the password is asked for, and not shown"),
+        )
+    return sys.stdin.buffer.read(_SECRET_MAX)
 
 
 def _show_beside(text: str) -> None:

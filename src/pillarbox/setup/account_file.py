@@ -248,7 +248,10 @@ class _Blocks:
 
     def __init__(self, text: bytes) -> None:
         self.newline = b"\r\n" if b"\r\n" in text else b"\n"
-        self.lines = [_Line(raw) for raw in text.splitlines(keepends=True)]
+        # As the reader splits it: a lone CR ends no line.
+        lines = text.split(b"\n")
+        whole = [line + b"\n" for line in lines[:-1]]
+        self.lines = [_Line(raw) for raw in (*whole, *filter(None, lines[-1:]))]
         owner: str | None = DEFAULT  # settings above the first account line are an account
         for line in self.lines:
             if line.keyword == "account":

@@ -17,6 +17,7 @@ __all__ = ["difference"]
 
 _STARS = "****"
 _SECRET = ("password", "passwordeval", "eval")
+_NO_WORD = " \t\ufeff"  # blanks, and what some editors put in front of UTF-8
 _CONTEXT = 2  # lines around a change
 
 
@@ -35,10 +36,10 @@ def _lines(text: bytes) -> list[str]:
 
 
 def _masked(line: str) -> str:
-    keyword = line.strip(" \t").partition(" ")[0].partition("\t")[0]
+    keyword = line.strip(_NO_WORD).partition(" ")[0].partition("\t")[0]
     # Of eval too: its command may print a password that stands in it.
     if keyword in _SECRET:
-        return f"{line[: len(line) - len(line.lstrip())]}{keyword} {_STARS}"
-    if keyword.startswith("#") and "password" in line:
+        return f"{line[: len(line) - len(line.lstrip(_NO_WORD))]}{keyword} {_STARS}"
+    if keyword.startswith("#") and "password" in line.lower():
         return f"# password {_STARS}"  # one that was put out of use is one still
     return line

@@ -18,14 +18,13 @@ from pillarbox.config.account import FIELD_BY_NAME
 from pillarbox.config.finish import finish_account
 from pillarbox.config.load import Wishes
 from pillarbox.errors import EX_OK, UsageError
-from pillarbox.mail.address import parse_mailbox
 from pillarbox.mail.reply import printable
 from pillarbox.setup.account_file import read_account, require_sound
-from pillarbox.setup.placing import look, require_room
+from pillarbox.setup.placing import require_room
 from pillarbox.setup.proof import send_proof
 from pillarbox.setup.report import Report
 from pillarbox.setup.trial import try_login
-from pillarbox.setup.way import find_way
+from pillarbox.setup.way import find_way, read_address
 from pillarbox.setup.writing import STORES, Draft, plan_aliases, write
 from pillarbox.text import say
 
@@ -70,7 +69,7 @@ def interview(order: Order, questions: Questions, report: Report) -> int:
     way = find_way(order, questions, report)
     recipient = _recipient(questions, way.address)
     aliases = plan_aliases(order, questions, place, recipient)
-    draft = Draft(order, place, way, store, questions.answers.get("account"), aliases)
+    draft = Draft(order, place, way, store, questions.answers.get("account") or None, aliases)
     report.account = draft.name
     if not questions.has_person:
         _require_confirmed(draft, questions)
@@ -78,15 +77,7 @@ def interview(order: Order, questions: Questions, report: Report) -> int:
     report.way = draft.way
     if isinstance(secret, int):
         return secret
-    if not draft.is_change(secret):
-        questions.tell(say("everything is there already: nothing was changed"), "good")
-        return EX_OK
-    if not _agreed(draft, secret, questions):
-        questions.tell(say("nothing was written"), "bad")
-        return EX_OK
-    if order.is_dry:
-        report.is_changed = True
-        questions.tell(say("nothing was written, for this is a dry run"))
+    if not _is_to_be_written(draft, secret, questions, report):
         return EX_OK
     write(draft, secret, questions, report)
     code = send_proof(draft, _with_secret(draft, secret), recipient, questions, report)
@@ -96,7 +87,7 @@ def interview(order: Order, questions: Questions, report: Report) -> int:
 
 def _ready_place(order: Order, report: Report) -> Place:
     """Return where the account goes, which can be written."""
-    place = look(order.account_path())
+    place = order.look(order.account_path())
     report.file = place.path
     require_room(place, is_rooted=order.is_rooted and order.is_system)
     require_sound(place.content, place.path)
@@ -114,7 +105,7 @@ def _read_store(text: str) -> str:
 def _recipient(questions: Questions, address: Mailbox) -> Mailbox:
     """Return whom the test mail, and root's, goes to: the address itself, if nobody is named."""
     given = questions.answers.get("to")
-    return parse_mailbox(given) if given else address
+    return read_address(given) if given else address
 
 
 def _require_confirmed(draft: Draft, questions: Questions) -> None:
@@ -204,6 +195,21 @@ def _with_secret(draft: Draft, secret: Secret) -> Account:
 
 
 # -- the person's yes, and what is next ------------------------------------------------------------
+
+
+def _is_to_be_written(draft: Draft, secret: Secret, questions: Questions, report: Report) -> bool:
+    """Tell whether there is something to write, and it may be."""
+    if not draft.is_change(secret):
+        questions.tell(say("everything is there already: nothing was changed"), "good")
+        return False
+    if not _agreed(draft, secret, questions):
+        questions.tell(say("nothing was written"), "bad")
+        return False
+    if draft.order.is_dry:
+        report.is_changed = True
+        questions.tell(say("nothing was written, for this is a dry run"))
+        return False
+    return True
 
 
 def _agreed(draft: Draft, secret: Secret, questions: Questions) -> bool:

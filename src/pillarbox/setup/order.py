@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 from pillarbox.config.load import SYSTEM_FILE
 from pillarbox.config.patterns import Surroundings
-from pillarbox.errors import UsageError
-from pillarbox.setup.placing import Rights
+from pillarbox.errors import InputOutputError, UsageError
+from pillarbox.setup.placing import Rights, look
 from pillarbox.text import say
 from pillarbox.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pillarbox.setup.placing import Place
 
 __all__ = ["CREDENTIAL_FILE", "SERVICE_USER", "Order"]
 
@@ -70,6 +72,22 @@ class Order(Value):
     def at(self, path: str) -> str:
         """Return where an absolute path of the system is."""
         return self.root + path
+
+    def look(self, path: str) -> Place:
+        """
+        Return what is at a path, which is not outside of the system that is meant.
+
+        Attack: a link in an image, ``etc/msmtprc -> /etc/msmtprc``, would have this machine's
+        own file written.
+
+        Raises:
+            InputOutputError: It is outside, or cannot be read.
+
+        """
+        top = os.path.realpath(self.root) if self.root else ""
+        if top and os.path.commonpath((top, os.path.realpath(path))) != top:
+            raise InputOutputError(say("{path} leads out of {root}", path=path, root=self.root))
+        return look(path)
 
     def account_path(self) -> str:
         """Return the msmtprc: the system's, or whichever the user's programs read."""

@@ -28,7 +28,7 @@ from pillarbox.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import NoReturn
+    from typing import BinaryIO, NoReturn
 
 __all__ = ["Place", "Rights", "look", "make_folder", "put", "require_room", "set_rights"]
 
@@ -153,8 +153,10 @@ def require_room(place: Place, *, is_rooted: bool = False) -> None:
     _require_own(place, is_rooted=is_rooted)
     try:
         descriptor, path = _new_file(place)
-        os.close(descriptor)
-        os.unlink(path)
+        try:
+            os.unlink(path)
+        finally:
+            os.close(descriptor)  # may fail on a full disk; the name has gone before
     except OSError as error:
         advice = ""
         if error.errno == errno.EROFS:
@@ -229,21 +231,13 @@ def put(place: Place, content: bytes, rights: Rights, *, has_secret: bool) -> st
             file is there as it was.
 
     """
-    if look(place.path).content != place.content:
-        problem = say("{path} was changed by somebody else meanwhile", path=place.path)
-        raise InputOutputError(problem, advice=say("run it again"))
     new = kept = ""
     try:
         _sweep(place)
         descriptor, new = _new_file(place)
         with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            # The owner first: in between it is readable by fewer than it will be, never by more.
-            if (rights.uid, rights.gid) != (-1, -1):
-                os.fchown(file.fileno(), rights.uid, rights.gid)
-            os.fchmod(file.fileno(), rights.mode)
-            os.fsync(file.fileno())
+            _fill(file, content, rights)
+            _require_unchanged(place)  # as late as it can be: two may be at it
             kept = _keep(place) if place.status is not None else ""
             os.rename(new, place.target)
         if kept and has_secret:
@@ -260,6 +254,25 @@ def put(place: Place, content: bytes, rights: Rights, *, has_secret: bool) -> st
             raise _failure(place.path, error) from error
         raise
     return kept
+
+
+def _fill(file: BinaryIO, content: bytes, rights: Rights) -> None:
+    """Write a new file, and have it on the disk."""
+    file.write(content)
+    file.flush()
+    # The owner first: in between it is readable by fewer than it will be, never by more.
+    if (rights.uid, rights.gid) != (-1, -1):
+        os.fchown(file.fileno(), rights.uid, rights.gid)
+    os.fchmod(file.fileno(), rights.mode)
+    os.fsync(file.fileno())
+
+
+def _require_unchanged(place: Place) -> None:
+    now = look(place.path)
+    is_there = now.status is not None
+    if now.content != place.content or is_there != (place.status is not None):
+        problem = say("{path} was changed by somebody else meanwhile", path=place.path)
+        raise InputOutputError(problem, advice=say("run it again"))
 
 
 def make_folder(path: str) -> None:

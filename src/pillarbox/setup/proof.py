@@ -13,7 +13,7 @@ from pillarbox.delivery.report import failure_lines
 from pillarbox.errors import EX_OK, DataError
 from pillarbox.mail.reply import printable
 from pillarbox.setup.placing import look
-from pillarbox.setup.test_mail import is_token, make_token, send_test_mail
+from pillarbox.setup.proof_mail import is_token, make_token, send_test_mail
 from pillarbox.setup.way import read_address
 from pillarbox.setup.writing import AliasPlan, write_root_alias
 from pillarbox.text import say

@@ -32,6 +32,7 @@ _T = TypeVar("_T")
 _PREFIX = "PILLARBOX_SETUP_"
 _FILE_MAX = 1 << 16  # bytes: an answer file has twenty lines
 _OTHERS_READ = 0o004
+_NUMBER_MAX = 10**60  # a password of digits alone; Python refuses to write out one of thousands
 _STDIN = "-"
 _YES = frozenset(("yes", "y", "true", "on", "1", "是"))
 _NO = frozenset(("no", "n", "false", "off", "0", "否"))
@@ -357,6 +358,8 @@ def read_answer_file(path: str) -> tuple[dict[str, str], str]:
         shown = printable(path, 200)
         problem = say("cannot read {path}: {reason}", path=shown, reason=error.strerror)
         raise MissingInputError(problem) from error
+    except RecursionError as error:
+        raise ConfigError(say("is no TOML: {reason}", reason="[[["), path=path) from error
     except ValueError as error:  # TOML, or UTF-8; neither text repeats a value
         problem = say("is no TOML: {reason}", reason=str(error))
         raise ConfigError(problem, path=path) from error
@@ -377,6 +380,6 @@ def _plain(name: str, value: object, path: str) -> str:
         raise ConfigError(say("no answer is called {name}", name=shown), path=path, advice=advice)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str | int):
+    if isinstance(value, str) or (isinstance(value, int) and abs(value) < _NUMBER_MAX):
         return str(value)
     raise ConfigError(say("{name} must be one word or number", name=name), path=path)

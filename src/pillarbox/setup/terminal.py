@@ -12,6 +12,7 @@ wrote has passed ``printable`` before it comes here.
 from __future__ import annotations
 
 import os
+import select
 import sys
 import termios
 from contextlib import suppress
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Terminal", "has_terminal"]
 
-_SECRET_MAX = 4096  # octets: the line of a terminal is not longer
+_PIECE = 4096  # octets: the line of a terminal is not longer
+_LOOK_S = 0.5  # seconds between two looks for a signal
 # style -> rich's words for it.
 _STYLES = {
     "title": "bold",
@@ -36,7 +38,8 @@ _STYLES = {
 
 def has_terminal() -> bool:
     """Tell whether there is somebody who reads what we print and types what we read."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    # None is one that was closed when the program began.
+    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
 class Terminal:
@@ -55,6 +58,7 @@ class Terminal:
         """
         self._print_prompt(prompt)
         try:
+            _await_input(sys.stdin.fileno())
             line = sys.stdin.readline()
         except UnicodeDecodeError:
             return "\N{REPLACEMENT CHARACTER}"  # no answer to anything: he is asked again
@@ -78,7 +82,7 @@ class Terminal:
         try:
             termios.tcsetattr(descriptor, termios.TCSAFLUSH, hidden)
             self._print_prompt(prompt)
-            typed = os.read(descriptor, _SECRET_MAX)
+            typed = _read_line(descriptor)
         finally:
             with suppress(termios.error):  # the terminal is gone
                 termios.tcsetattr(descriptor, termios.TCSAFLUSH, shown)
@@ -99,11 +103,35 @@ class Terminal:
             markup=False,
             highlight=False,
             emoji=False,
-            soft_wrap=style in ("added", "removed"),
+            # To be copied whole: the lines of a file, and an address on the web.
+            soft_wrap=style in ("added", "removed") or "://" in text,
         )
 
     def _print_prompt(self, prompt: str) -> None:
         print(prompt, end="", flush=True)
+
+
+def _await_input(descriptor: int) -> None:
+    """
+    Wait until something was typed.
+
+    A signal that comes between our last look for one and the waiting does not end the waiting;
+    so it is looked for again and again, and Ctrl-C is never without an effect.
+    """
+    while not select.select([descriptor], [], [], _LOOK_S)[0]:
+        pass
+
+
+def _read_line(descriptor: int) -> bytes:
+    """Return a line; empty: the input has ended, be it in the middle of one."""
+    line = b""
+    while not line.endswith(b"\n"):  # Ctrl-D hands over what was typed so far
+        _await_input(descriptor)
+        piece = os.read(descriptor, _PIECE)
+        if not piece:
+            return b""
+        line += piece
+    return line
 
 
 def _console() -> Any:

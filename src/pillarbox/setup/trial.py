@@ -96,10 +96,7 @@ def try_login(
         PillarboxError: The account itself is faulty: a trust file that is not there, say.
 
     """
-    if account.timeout_s is None:
-        account = account.copy()
-        account.timeout_s = _PATIENCE_S
-    connection = connect_for(account, environment=environment, is_attended=False)
+    connection = connect_for(_patient(account), environment=environment, is_attended=False)
     try:
         trouble = connection.open()
         if trouble is None:
@@ -115,6 +112,14 @@ def try_login(
     if rehearsal.rcpt is not None and not rehearsal.is_taken:
         refusal = " / ".join(_shown(rehearsal.rcpt, connection))
     return Trial(EX_OK, recipient_refusal=refusal)
+
+
+def _patient(account: Account) -> Account:
+    """Return an account that waits no longer than a person does, unless it says how long."""
+    if account.timeout_s is None:
+        account = account.copy()
+        account.timeout_s = _PATIENCE_S
+    return account
 
 
 def _failed(trouble: Trouble, connection: Connection, language: str) -> Trial:

@@ -9,6 +9,7 @@ The rule to keep: a server that a stranger named gets no password before a perso
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pillarbox.config.providers import find_providers, provider_of_domain, provider_of_host
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from pillarbox.config.providers import Provider
     from pillarbox.mail.address import Mailbox
-    from pillarbox.setup.candidate import Candidate, Discovery, Tried
+    from pillarbox.setup.candidate import Candidate, Tried
     from pillarbox.setup.order import Order
     from pillarbox.setup.questions import Questions
     from pillarbox.setup.report import Report
@@ -115,12 +116,12 @@ def find_way(order: Order, questions: Questions, report: Report) -> Way:
 
     """
     address = questions.text("address", say("the address that mail is sent from"), read_address)
-    trust_file = questions.answers.get("trust_file") or "system"
+    trust_file = _trust_file(questions.answers.get("trust_file") or "system")
     wish = _wish(questions)
     seams = seams_for(order.environment, trust_file=trust_file)
     found = discover(address, seams, wish, show=lambda tried: _tell_tried(tried, questions))
     if not found.candidates:
-        wish = _asked_wish(questions, wish, found, address)
+        wish = _asked_wish(questions, wish, address)
         found = discover(address, seams, wish)
     best = found.best
     if best is None:
@@ -151,6 +152,11 @@ def read_address(text: str) -> Mailbox:
         problem = say("{address} has no domain", address=printable(text, _SHOWN))
         raise DataError(problem, advice=say("write one address, such as admin@example.com"))
     return mailbox
+
+
+def _trust_file(given: str) -> str:
+    """Return a file by its whole path: who sends mail later stands in another directory."""
+    return given if given == "system" or given.startswith("~") else os.path.abspath(given)
 
 
 def _wish(questions: Questions) -> Wish:
@@ -202,11 +208,9 @@ def _region(text: str) -> str:
     return text
 
 
-def _asked_wish(questions: Questions, wish: Wish, found: Discovery, address: Mailbox) -> Wish:
+def _asked_wish(questions: Questions, wish: Wish, address: Mailbox) -> Wish:
     """Ask for the provider or the server of an address of which nothing was found out."""
     if not questions.has_person:
-        for tried in found.tried:
-            _tell_tried(tried, questions)
         problem = say("no server was found for {address}", address=address)
         raise UsageError(problem, advice=say("name it: --provider NAME, or --host HOST"))
     questions.tell(say("nothing is known of {domain} yet", domain=address.domain))

@@ -21,7 +21,7 @@ from pillarbox.setup.account_file import (
 )
 from pillarbox.setup.difference import difference
 from pillarbox.setup.order import CREDENTIAL_FILE
-from pillarbox.setup.placing import look, make_folder, put, set_rights
+from pillarbox.setup.placing import make_folder, put, require_room, set_rights
 from pillarbox.setup.root_alias import ALIASES_FILE, MODE, find_root, with_root
 from pillarbox.text import say
 from pillarbox.value import Value
@@ -172,7 +172,7 @@ class Draft:
     def has_credential(self, secret: Secret) -> bool:
         """Tell whether the service's credential is this password already."""
         try:
-            place = look(self.order.at(CREDENTIAL_FILE))
+            place = self.order.look(self.order.at(CREDENTIAL_FILE))
         except InputOutputError:
             return False
         rights = self.order.root_rights(_PRIVATE)
@@ -203,13 +203,17 @@ def plan_aliases(order: Order, questions: Questions, place: Place, recipient: Ma
     if not is_wished:
         return AliasPlan()
     path = _named_file(place) or ALIASES_FILE
-    aliases = look(order.at(path))
+    if not path.startswith("/"):
+        return AliasPlan()  # each user's own, or nobody's: no file of the system
+    aliases = order.look(order.at(path))
     try:
         known = find_root(aliases)
     except ConfigError as error:
         questions.tell(error.sentence, "bad")
         questions.tell(say("so the account names no aliases, and root has none"), "bad")
         return AliasPlan()
+    if not known:
+        require_room(aliases, is_rooted=order.is_rooted)
     return AliasPlan(path, aliases, None if known else recipient, known)
 
 
@@ -284,7 +288,12 @@ def write_root_alias(
 def _write_credential(draft: Draft, secret: Secret, questions: Questions, report: Report) -> None:
     path = draft.order.at(CREDENTIAL_FILE)
     make_folder(os.path.dirname(path))
-    put(look(path), _credential(secret), draft.order.root_rights(_PRIVATE), has_secret=True)
+    put(
+        draft.order.look(path),
+        _credential(secret),
+        draft.order.root_rights(_PRIVATE),
+        has_secret=True,
+    )
     report.is_changed = True
     report.credential = path
     questions.tell(say("wrote {path}", path=path), "good")
