@@ -21,7 +21,7 @@ from pillarbox.dns.answers import (
     is_askable,
     nameservers_of,
 )
-from pillarbox.errors import EX_TEMPFAIL, MissingExtraError, UsageError
+from pillarbox.errors import EX_TEMPFAIL, MissingExtraError, NetworkError, UsageError
 from pillarbox.text import localize
 
 ROWS = {
@@ -251,6 +251,54 @@ def test_missing_package_is_told_with_its_extra(monkeypatch):
     for server in (None, ("127.0.0.1", 53)):
         with pytest.raises(MissingExtraError):
             Nameservers(server)
+
+
+def test_nameserver_that_is_silent_costs_its_time_once(nameserver, monkeypatch, tmp_path):
+    """The next question goes to who answered; whatever the answer was."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as dead:
+        dead.bind(("127.0.0.2", nameserver.place[1]))
+        conf = tmp_path / "resolv.conf"
+        conf.write_text("nameserver 127.0.0.2\nnameserver 127.0.0.1\n", encoding="ascii")
+        monkeypatch.setattr(answers, "_CONFIGURATION", str(conf))
+        ask = Nameservers()
+        ask._resolver.port = nameserver.place[1]
+        ask._resolver.timeout = 0.1
+        nameserver.answer = coded(dns.rcode.NXDOMAIN)
+        for name in ("a.example", "b.example", "c.example"):
+            assert ask(name, "A") == ()
+        dead.settimeout(0)
+        assert dead.recv(512)
+        with pytest.raises(BlockingIOError):
+            dead.recv(512)
+    assert ask._resolver.nameservers == ["127.0.0.1", "127.0.0.2"]
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"nameserver 999.0.0.1\nnameserver 127.0.0.1\n",
+        b"# \xff\xfe\nsearch a..b\nnameserver 127.0.0.1 ; ours\n",
+        b"nameserver\nnameserver here\nnameserver 127.0.0.1\noptions ndots:x timeout:\n",
+        b"domain " + b"x" * 300 + b"\nnameserver 127.0.0.1\n",
+    ],
+)
+def test_lines_that_mean_nothing_are_passed_over(monkeypatch, tmp_path, octets):
+    """As by the C library: the rest of the file counts."""
+    conf = tmp_path / "resolv.conf"
+    conf.write_bytes(octets)
+    monkeypatch.setattr(answers, "_CONFIGURATION", str(conf))
+    assert Nameservers()._resolver.nameservers == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("octets", [b"", b"nameserver here\n", None])
+def test_machine_without_a_nameserver_has_nobody_to_ask(monkeypatch, tmp_path, octets):
+    """Nor one whose file is not there."""
+    conf = tmp_path / "resolv.conf"
+    if octets is not None:
+        conf.write_bytes(octets)
+    monkeypatch.setattr(answers, "_CONFIGURATION", str(conf))
+    with pytest.raises(NetworkError, match="names no nameserver"):
+        Nameservers()
 
 
 def test_environment_names_whom_to_ask(nameserver):

@@ -122,3 +122,4 @@ def test_no_greeting():
 def test_day():
     """In UTC, as the dates of a certificate are."""
     assert day(NOW) == "2027-01-15 08:00 UTC"
+    assert day(2.0**63) == "9223372036854775808 s"

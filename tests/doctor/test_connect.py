@@ -198,7 +198,7 @@ def test_blocked_with_another_port_open(tmp_path):
         patient = patient_at(tmp_path, blocked, patience_s=SHORT_S)
         finding = find(serving(patient, (blocked, "starttls"), (server.port, "starttls")))
     assert finding.code == "connect.blocked"
-    assert f"port {server.port}; tls on; tls_starttls on" in finding.fix
+    assert f"port {server.port}\ntls on\ntls_starttls on" in finding.fix
     assert str(tmp_path / "msmtprc") in finding.fix
     assert finding.evidence == (
         f"127.0.0.1:{blocked}: Connection timed out",
@@ -212,7 +212,7 @@ def test_blocked_with_implicit_tls_open(tmp_path, context):
         patient = patient_at(tmp_path, blocked, STARTTLS, patience_s=SHORT_S)
         finding = find(serving(patient, (blocked, "starttls"), (server.port, "implicit")))
     assert finding.code == "connect.blocked"
-    assert f"port {server.port}; tls_starttls off" in finding.fix
+    assert f"port {server.port}\ntls_starttls off" in finding.fix
     assert finding.evidence[1] == f"127.0.0.1:{server.port}: open"
 
 
@@ -222,7 +222,7 @@ def test_the_mode_of_a_port_nobody_told_us_about(tmp_path, port, mode):
     patient = patient_at(tmp_path, 2525, STARTTLS)
     route = route_of(patient)
     lines = connect_failed.lines_for_port(patient, route, port)
-    assert f"port {port}; tls_starttls {mode}" in lines
+    assert f"port {port}\ntls_starttls {mode}" in lines
 
 
 def route_of(patient):
@@ -264,7 +264,7 @@ def test_wrong_port(tmp_path, is_blocked):
         patient = patient_at(tmp_path, port, STARTTLS, patience_s=SHORT_S)
         finding = find(serving(patient, (server.port, "starttls")))
     assert finding.code == "connect.wrong-port"
-    assert f"port {server.port}; tls_starttls on" in finding.fix
+    assert f"port {server.port}\ntls_starttls on" in finding.fix
 
 
 def test_a_refused_port_of_the_provider_is_not_blocked(tmp_path):
@@ -493,7 +493,7 @@ def test_not_smtp_with_the_right_port_open(tmp_path, context):
     with Speaker(says(BANNERS[0][0])) as server, Speaker(says(BANNER), context) as right:
         patient = patient_at(tmp_path, server.port, STARTTLS)
         finding = find(serving(patient, (right.port, "implicit")))
-    assert f"port {right.port}; tls_starttls off" in finding.fix
+    assert f"port {right.port}\ntls_starttls off" in finding.fix
 
 
 def test_tls_mode_too_early(tmp_path):
@@ -507,7 +507,7 @@ def test_tls_mode_too_early(tmp_path):
 
 @pytest.mark.parametrize(
     ("lines", "fix"),
-    [(STARTTLS, "set: tls_starttls off"), (PLAIN, "set: tls on; tls_starttls off")],
+    [(STARTTLS, "set: tls_starttls off"), (PLAIN, "set these lines:\ntls on\ntls_starttls off")],
 )
 def test_tls_mode_too_late(tmp_path, context, lines, fix):
     """A silent server waits for TLS: a second connection has found out."""

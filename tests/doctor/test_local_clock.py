@@ -72,6 +72,9 @@ def test_wrong(tmp_path, ahead_s, words):
         assert f"127.0.0.1:{server.port} ({tmp_path}/etc/chrony.conf)" in finding.evidence[1]
     assert (finding.code, finding.severity) == ("clock.wrong", FAULT)
     assert words in finding.problem
+    direction = words.split()[-1]
+    assert finding.evidence[1].endswith(f" s {direction}")
+    assert "-" not in finding.evidence[1].rpartition("our clock")[2]
     assert patient.clock_offset_s == pytest.approx(-ahead_s, abs=1)
 
 

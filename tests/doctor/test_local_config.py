@@ -130,7 +130,7 @@ BROKEN = [
         0o600,
         ("config.doubtful", WARNING),
         "msmtprc: line 4, column 6",
-        "msmtprc: line 4: write smtp.qiye.aliyun.com",
+        "msmtprc: line 4: write host smtp.qiye.aliyun.com",
         id="misspelt host",
     ),
     pytest.param(

@@ -275,6 +275,12 @@ def test_other_place_of_the_state_heals_it(machine):
     assert find(machine, ACCOUNT + "queue on\n", env=env) == []
 
 
+def test_relative_home_has_an_end(machine, monkeypatch):
+    """Attack: HOME=x leads to no root; it is looked for from where we are, as sending does."""
+    monkeypatch.chdir(machine.home)
+    assert find(machine, ACCOUNT + "queue on\n", env={"HOME": "x"}) == []
+
+
 def test_home_of_a_submitter_does_not_matter(machine):
     """The service keeps what is to be kept."""
     path = machine.write("/home/file", "")

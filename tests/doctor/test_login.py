@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from threading import Event
+from time import monotonic
 
 import pytest
 
 from patients import findings_of, one_finding, patient_of
 from peer import PASSWORD, USER, Puppet
 from pillarbox.config.providers import load_providers, provider_of_host
+from pillarbox.doctor import login
 from pillarbox.doctor.finding import FAULT, NOTE
 from pillarbox.doctor.login import CODES, check_login
 from pillarbox.doctor.login_replies import kind_of
@@ -135,6 +138,9 @@ _KINDS = {
     "451 Requested mail action not taken: too much fail authentication": "login.locked",
     "535 Login Fail. Please enter your authorization code to login. More information in"
     " http://service.mail.qq.com/cgi-bin/help?subtype=1&&id=28&&no=1001256": "login.refused",
+    "535 Login fail. Account is abnormal, service is not open, password is incorrect, login"
+    " frequency limited, or system is busy. More information at"
+    " https://help.mail.qq.com/detail/108/1023": "login.refused",
     "535 Error: authentication failed, system busy": "login.refused",
     "454 Authentication failed, please open smtp flag first!": "login.switched-off",
     "535 5.7.0 (#AUTH005) Too many bad auth attempts.": "login.locked",
@@ -177,6 +183,19 @@ def test_gives_the_provider_s_own_explanation_of_each_refusal(
         assert localize(finding.meaning, language).startswith(name)
         assert localize(finding.meaning, language).endswith(known.cause(language))
     assert finding.evidence[0] == sample
+
+
+def test_attack_server_that_answers_at_the_last_moment(patient_at, monkeypatch):
+    """Each reply is in time, and all of them together are not: nobody is held for an hour."""
+    monkeypatch.setattr(login, "_SESSION_S", 0.5)
+    asked = Event()
+    with Puppet({"AUTH": "334 eHg="}, watch=lambda: asked.wait(0.3) and None) as puppet:
+        begun_s = monotonic()
+        finding = find(patient_at(puppet, lines="auth login\ntls off\n", patience_s=20.0))
+        took_s = monotonic() - begun_s
+        asked.set()
+    assert finding.code == "login.quiet"
+    assert took_s < 10
 
 
 @pytest.mark.parametrize(
@@ -337,6 +356,12 @@ def test_says_that_no_login_was_tried(patient_at, options, fix):
         ("250 AUTH CRAM-MD5", "auth on\ntls off\n", "login.mechanism", "auth cram-md5"),
         ("250 AUTH PLAIN", "auth cram-md5\ntls off\n", "login.mechanism", "auth on"),
         ("250 AUTH GSSAPI XOAUTH2", "auth on\ntls off\n", "login.mechanism", "auth oauth"),
+        (
+            "250 AUTH OAUTHBEARER XOAUTH2",
+            "auth on\ntls off\n",
+            "login.mechanism",
+            "access token",
+        ),
         ("250 8BITMIME", "auth on\ntls off\n", "login.not-offered", "tls on"),
     ],
 )
@@ -464,6 +489,8 @@ def test_other_refusals_are_no_matter_of_a_login(patient_at, replies):
         ({"EHLO": "421 too many"}, "login.closed", "quarter"),
         ({"EHLO": ""}, "login.closed", "quarter"),
         ({"AUTH": ""}, "login.closed", "quarter"),
+        ({"AUTH": "so long"}, "login.garbled", "virus scanner"),
+        ({"EHLO": "250-X" + "A" * 20_000}, "login.garbled", "virus scanner"),
     ],
 )
 def test_names_the_end_of_a_session_before_the_login(patient_at, replies, code, words):

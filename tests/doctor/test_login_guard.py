@@ -21,7 +21,7 @@ from pillarbox.doctor.refused_logins import (
 from pillarbox.text import localize, say
 
 HOUR_S = 3600.0
-CODES = ("login.refused", "login.quiet", "login.closed", "login.unasked")
+CODES = ("login.refused", "login.quiet", "login.closed", "login.garbled", "login.unasked")
 
 
 class Clinic:
@@ -159,7 +159,7 @@ def test_seven_refusals_a_day_are_enough(clinic):
     assert clinic.logins == 8
 
 
-@pytest.mark.parametrize("answer", ["login.quiet", "login.closed"])
+@pytest.mark.parametrize("answer", ["login.quiet", "login.closed", "login.garbled"])
 def test_a_login_without_a_clear_answer_is_tried_again_much_later(clinic, answer):
     """The provider may have counted it."""
     clinic.answer = answer
@@ -353,7 +353,7 @@ def test_what_was_said_is_said_again(tmp_path, home):
     for language in ("en", "zh"):
         assert localize(second.problem, language) == localize(first.problem, language)
     assert second.evidence[0] == "535 no"
-    assert second.evidence[1].startswith("tried last at 2026-09-2")
+    assert "tried last at 2026-09-2" in second.evidence[1]
 
 
 def test_the_memory_is_the_owners_and_holds_no_secret(tmp_path, home):

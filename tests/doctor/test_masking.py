@@ -12,7 +12,7 @@ from patients import patient_of
 from pillarbox.doctor.masking import Mask, known_secrets
 from pillarbox.mail.reply import printable
 
-SECRET = 'Kanarien vogel+16/"\\ä%'
+SECRET = 'Kanarien vogel_+16/"\\ä%'
 
 # How a program may write a secret down, made here by the libraries that programs use for it.
 WAYS = {

@@ -131,7 +131,7 @@ UNKNOWN = [
     ("smpt.gmail.com", "host smtp.gmail.com"),
     ("smtp.exmial.qq.com", "host smtp.exmail.qq.com"),
     ("https://smtp.163.com/", "host smtp.163.com"),
-    ("smtp.163.com:465", "host smtp.163.com; port 465"),
+    ("smtp.163.com:465", "host smtp.163.com\nport 465"),
     ("mail.nobody.example", "check the spelling of host"),
 ]
 

@@ -77,14 +77,16 @@ def test_mail_in_the_clear_is_a_warning(tmp_path, port):
     assert not {"quirks.port", "quirks.host"} & set(found)  # the fix names both
     finding = found["quirks.unencrypted"]
     assert finding.severity == WARNING
-    assert finding.fix == f"write host {ALIYUN}, port 465, tls on, tls_starttls off"
+    assert finding.fix.endswith(
+        f"set these lines:\nhost {ALIYUN}\nport 465\ntls on\ntls_starttls off"
+    )
 
 
 def test_an_older_name_is_a_note(tmp_path):
     """The remark of the preset is the evidence."""
     finding = examine(tmp_path, "smtp.mxhichina.com", 465)["quirks.host"]
     assert finding.severity == NOTE
-    assert f"host {ALIYUN}, port 465" in finding.fix
+    assert f"host {ALIYUN}\nport 465\n" in finding.fix
     assert finding.evidence[0].startswith("Older name")
 
 

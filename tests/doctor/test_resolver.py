@@ -155,6 +155,41 @@ def test_first_of_several_that_is_silent_makes_every_lookup_slow(machine, monkey
         (finding,) = find(machine)
     assert (finding.code, finding.severity) == ("resolver.slow", WARNING)
     assert "127.0.0.2" in finding.problem
+    assert "remove nameserver 127.0.0.2" in finding.fix
+    assert "put 127.0.0.3 first" in finding.fix
+
+
+@pytest.mark.parametrize("is_found", [True, False])
+def test_host_that_is_found_all_the_same_acquits_the_nameserver(
+    machine, monkeypatch, closed_port, is_found
+):
+    """It does not answer for the root, or there is a way past it: mail goes."""
+    asked = []
+
+    def library(host, *_, **__):
+        asked.append(host)
+        if not is_found:
+            raise socket.gaierror(socket.EAI_AGAIN, "later")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 0))]
+
+    monkeypatch.setattr(resolver, "_PORT", closed_port)
+    machine.write("/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    machine.configure(ACCOUNT)
+    found = machine.find(
+        machine.patient(patience_s=2.0),
+        check_config,
+        lambda patient: check_resolver(patient, library),
+    )
+    assert [finding.code for finding in found] == ([] if is_found else ["resolver.silent"])
+    assert asked == [b"smtp.example.com"]
+
+
+def test_line_that_is_no_address_costs_no_time(machine, monkeypatch):
+    """The C library passes over it: the first that it asks is the first address."""
+    with Nameserver("127.0.0.3") as server:
+        monkeypatch.setattr(resolver, "_PORT", server.port)
+        machine.write("/etc/resolv.conf", "nameserver 999.0.0.1\nnameserver 127.0.0.3\n")
+        assert find(machine) == []
 
 
 def test_later_one_that_is_silent_is_nothing(machine, monkeypatch):

@@ -611,9 +611,15 @@ AFAR = "::ffff:127.0.0.1"
 
 OFF_CASES = [
     ("on", "", (b"AUTH PLAIN LOGIN",), FAULT, "set: tls on"),
-    ("on", "", (b"STARTTLS",), FAULT, "set: tls on; tls_starttls on"),
+    ("on", "", (b"STARTTLS",), FAULT, "set these lines:\ntls on\ntls_starttls on"),
     ("plain", "", (b"AUTH PLAIN CRAM-MD5",), FAULT, "set: tls on"),
-    ("on", "", (b"AUTH PLAIN CRAM-MD5", b"STARTTLS"), WARNING, "set: tls on; tls_starttls on"),
+    (
+        "on",
+        "",
+        (b"AUTH PLAIN CRAM-MD5", b"STARTTLS"),
+        WARNING,
+        "set these lines:\ntls on\ntls_starttls on",
+    ),
     ("cram-md5", "", (b"AUTH PLAIN CRAM-MD5",), WARNING, "set: tls on"),
     ("on", "allow_plaintext_auth on\n", (b"AUTH PLAIN",), WARNING, "set: tls on"),
 ]
@@ -642,7 +648,7 @@ def test_off_with_another_port_open(tmp_path, monkeypatch):
     with served(material) as other:
         monkeypatch.setattr(connect_failed, "SUBMISSION_PORTS", (other,))
         found, _ = off(tmp_path, host=AFAR)
-    assert f"port {other}; tls on" in only(found).fix
+    assert f"port {other}\ntls on" in only(found).fix
 
 
 def test_off_without_a_login(tmp_path):

@@ -97,6 +97,45 @@ def relay_without_login(scene):
 
 
 @healthy
+def relay_by_its_address(scene):
+    """A relay that is named by its address, and its certificate by a name."""
+    scene.send_as("example.net")
+    scene.set(host="127.0.0.77", tls_host_override="relay.example.net")
+    scene.provide(address="127.0.0.77")
+
+
+@healthy
+def token_from_a_command(scene):
+    """A server that takes tokens, and a command that prints one."""
+    scene.send_as("example.net")
+    scene.through("relay.example.net")
+    scene.machine.write("/root/token", "ya29.token\n", 0o600)
+    scene.set(auth="oauthbearer", password=None, passwordeval="cat /root/token")
+    scene.act({"EHLO": "250-x\r\n250 AUTH OAUTHBEARER XOAUTH2", "AUTH": "235 ok"})
+
+
+@healthy
+def login_by_certificate(scene):
+    """AUTH EXTERNAL has no password at all."""
+    scene.send_as("example.net")
+    scene.through("relay.example.net")
+    scene.set(auth="external", password=None)
+    scene.act({"EHLO": "250-x\r\n250 AUTH EXTERNAL", "AUTH": "235 ok"})
+
+
+@healthy
+def container_without_files(scene):
+    """A bare container: no /etc/hosts, no /etc/nsswitch.conf, an odd line for the resolver."""
+    for path in ("/etc/hosts", "/etc/nsswitch.conf", "/etc/os-release"):
+        scene.machine.remove(path)
+    scene.machine.write(
+        "/etc/resolv.conf",
+        "# NetworkManager\nsearch lan\noptions edns0 trust-ad\nnameserver 999.0.0.1\n"
+        "nameserver 127.0.0.10\nnameserver fe80::1%eth0\n",
+    )
+
+
+@healthy
 def relay_by_fingerprint(scene):
     """A relay whose certificate nobody signed, pinned by its fingerprint."""
     scene.send_as("example.net")

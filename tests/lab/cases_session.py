@@ -42,6 +42,14 @@ def qq_without_authorization_code(scene):
     )
 
 
+@broken("login.refused", "client-specific password")
+def exmail_without_client_password(scene):
+    """Tencent's mail for companies got the password of the web login."""
+    scene.send_as("exmail.example")
+    scene.through("smtp.exmail.qq.com")
+    scene.act({"": "220 smtp.qq.com Esmtp QQ Mail Server", "AUTH": _QQ_FAIL})
+
+
 @broken("login.refused", "app password")
 def gmail_without_app_password(scene):
     """Gmail wants an application's password."""

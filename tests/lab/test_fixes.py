@@ -2,7 +2,8 @@
 What the doctor tells to do mends it: the fix is done as it is written, and he is asked again.
 
 A fix that is a line, a command or a file to edit is read out of the text as a person would copy
-it. What only the provider, the registrar or a browser can do is not here.
+it. What only the provider, the registrar or a browser can do is not here. Asking again and again
+does no harm either.
 """
 
 import os
@@ -145,3 +146,16 @@ def test_the_fix_mends_it(scene, name):
     after = scene.examine()
     assert before.code not in after.facts["codes"], (before.cause, after)
     assert after.cause is None or order_of(after.cause) >= order_of(before.cause), after
+
+
+def test_monitoring_without_a_home_does_not_lock_the_account(scene):
+    """Attack on availability: NRPE and systemd give no HOME, and the password has become wrong."""
+    scene.password = "ZyXwVuTs87654321"
+    scene.write()
+    del scene.machine.environment["HOME"]
+    for _ in range(4):
+        said = scene.machine.pillarbox("doctor", "--summary")
+        assert said.exit_code == 2, said
+        assert "login.refused" in said.out, said
+    logins = [event for event in scene.provider.events if event["event"] == "login"]
+    assert len(logins) == 1, logins

@@ -29,6 +29,7 @@ NAMES = [
 ]
 
 WRONG = ["", "[]", ".", ".example", "a b", "good.example\0.evil", "a\r\nb", "a\x7f", "x" * 254,
+         "a..example", f"{'x' * 64}.example",
          "\u00a0.example", "\u200b.example", "é" * 70, "-é.example", "\udcff.example"]  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def _answer(wishes: Namespace, look: Look, language: str, form: str) -> int:
             form=form,
             has_colour=_likes_colour(sys.stdout),
         )
-    if wishes.bundle:
+    if wishes.bundle is not None:
         return _bundle(wishes.bundle, look, language, form)
     return _tell(look, language, form, sys.stdout)[0].exit_code
 
@@ -171,7 +171,7 @@ def _require_sense(wishes: Namespace) -> None:
     """Refuse what cannot be meant."""
     if wishes.summary and wishes.json:
         raise UsageError(say("--summary and --json are two answers: take one"))
-    if wishes.bundle and wishes.watch is not None:
+    if wishes.bundle is not None and wishes.watch is not None:
         raise UsageError(say("--bundle and --watch do not go together"))
     if wishes.watch is not None and wishes.watch < _WATCH_MIN_S:
         raise UsageError(say("--watch takes {least} seconds or more", least=_WATCH_MIN_S))

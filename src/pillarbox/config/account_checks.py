@@ -29,7 +29,8 @@ __all__ = ["CHECKS"]
 
 _PORT_IMPLICIT = 465
 _PORTS_STARTTLS = (25, 587)
-_CLOSE = 0.85  # of difflib: one or two letters of a host's name
+_CLOSE = 0.9  # of difflib: one letter of a host's name, two of a long one
+_DOTS = dict.fromkeys(map(ord, "。．｡"), ".")  # a Chinese keyboard's, which IDNA takes for dots
 _WITHOUT_USER = ("off", "external", "gssapi")
 
 
@@ -156,12 +157,12 @@ def _host_of_nobody(account: Account) -> Iterator[Finding]:
     if account.host.replace(".", "").isdigit() or ":" in account.host:
         return
     hosts = [way.host for each in load_providers() for way in each.endpoints]
-    close = get_close_matches(account.host.lower(), hosts, 1, _CLOSE)
+    close = get_close_matches(account.host.lower().translate(_DOTS), hosts, 1, _CLOSE)
     if close:
         yield Finding(
             WARNING,
             say("{host} is no known provider's host", host=account.host),
-            say("did you mean {keyword}?", keyword=close[0]),
+            say("did you mean {keyword}?", keyword=f"host {close[0]}"),
             place=account.place("host"),
         )
 

@@ -13,9 +13,9 @@ import errno
 import os
 import select
 import socket
-import threading
 import time
 
+from pillarbox.net.dial import resolve
 from pillarbox.net.names import ascii_host, is_address
 from pillarbox.value import Value
 
@@ -153,8 +153,6 @@ def look_up(
     """
     Return the addresses of a host, in the resolver's order, each once.
 
-    In a thread of its own, as ``getaddrinfo`` knows no deadline; one that is late is left behind.
-
     Raises:
         socket.gaierror: The name has no address.
         TimeoutError: The resolver took too long.
@@ -164,23 +162,8 @@ def look_up(
     name = ascii_host(host)
     if is_address(name):
         return (name.decode("ascii"),)
-    answers: list[Sequence[tuple[Any, ...]]] = []
-    failures: list[OSError] = []
-
-    def ask() -> None:
-        try:
-            answers.append(resolver(name, 0, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            failures.append(error if isinstance(error, OSError) else OSError(str(error)))
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(max(patience_s, 0))
-    if failures:
-        raise failures[0]
-    if not answers:
-        raise TimeoutError
-    return tuple(dict.fromkeys(str(candidate[4][0]) for candidate in answers[0]))
+    found = resolve(name, 0, time.monotonic() + patience_s, resolver)
+    return tuple(dict.fromkeys(str(candidate[4][0]) for candidate in found))
 
 
 def try_addresses(

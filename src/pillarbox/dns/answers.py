@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from io import StringIO
 from ipaddress import ip_address
 
 from pillarbox.errors import MissingExtraError, NetworkError, UsageError
@@ -41,6 +42,9 @@ Ask = Callable[[str, str], Answer]
 
 # Names another nameserver than /etc/resolv.conf: ADDRESS:PORT.
 _VARIABLE = "PILLARBOX_DNS"
+
+_CONFIGURATION = "/etc/resolv.conf"
+_CONFIGURATION_MAX = 1 << 16  # octets
 
 _QUESTION_S = 5.0
 # All questions of one check together; RFC 7208 4.6.4: at least 20 seconds.
@@ -144,6 +148,9 @@ class Nameservers:
     """
     Ask the nameservers of this machine; each question once. Blocks.
 
+    A nameserver that lets a question wait is asked last from then on, so that a dead one costs
+    its time once and not with each question.
+
     Args:
         server: The address and port of whom to ask; None: who stands in /etc/resolv.conf.
         total_s: Seconds that all questions may take together; time between them is not counted.
@@ -163,7 +170,9 @@ class Nameservers:
         except ImportError as exc:
             raise MissingExtraError(say("looking up a domain"), "dns") from exc
         try:
-            self._resolver = dns.resolver.Resolver(configure=server is None)
+            self._resolver = dns.resolver.Resolver(
+                StringIO(_configuration()), configure=server is None
+            )
         except dns.exception.DNSException as exc:
             raise NetworkError(
                 say("this machine names no nameserver"),
@@ -214,8 +223,40 @@ class Nameservers:
             # ValueError: what came cannot be understood as DNS at all.
             raise LookupFailedError(name, kind, _reason(exc), self._server) from exc
         finally:
-            self._left_s -= time.monotonic() - begun_s
+            took_s = time.monotonic() - begun_s
+            self._left_s -= took_s
+            self._put_last_if_slow(took_s)
         return tuple(_plain(record, kind) for record in found)
+
+    def _put_last_if_slow(self, took_s: float) -> None:
+        first, *others = self._resolver.nameservers
+        if others and took_s >= self._resolver.timeout:
+            self._resolver.nameservers = [*others, first]
+
+
+def _configuration() -> str:
+    """
+    Return what counts of /etc/resolv.conf, as the C library takes it: what is no address is none.
+
+    dnspython would refuse the whole file. Where it sends us is all that is wanted: every name that
+    is asked is a whole one, so that there is nothing to search.
+    """
+    try:
+        with open(_CONFIGURATION, "rb") as file:
+            text = file.read(_CONFIGURATION_MAX).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "".join(f"{line}\n" for line in text.splitlines() if _counts(line.split()))
+
+
+def _counts(words: list[str]) -> bool:
+    if words[:1] != ["nameserver"] or len(words) < 2:
+        return words[:1] == ["options"]
+    try:
+        ip_address(words[1])
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(record: Any, kind: str) -> bytes | str | tuple[int, str] | Service | TlsaRecord:

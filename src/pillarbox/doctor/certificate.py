@@ -99,8 +99,11 @@ class Certificate(Value):
 
 
 def day(seconds: float) -> str:
-    """Return a time as people read it, in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    """Return a time as people read it, in UTC; one that no calendar has is its seconds."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+    except (ValueError, OverflowError, OSError):  # a file's date may be any number
+        return f"{seconds:.0f} s"
 
 
 def date_in(reply: Reply | None) -> float | None:

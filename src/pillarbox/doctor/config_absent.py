@@ -15,7 +15,7 @@ from pillarbox.config.patterns import Surroundings
 from pillarbox.doctor.finding import FAULT, NOTE, Finding
 from pillarbox.doctor.installed import has_units, submit_socket
 from pillarbox.mail.reply import printable
-from pillarbox.text import say
+from pillarbox.text import Text, say
 
 if TYPE_CHECKING:
     from pillarbox.doctor.patient import Patient
@@ -38,6 +38,8 @@ def no_account(patient: Patient, error: PillarboxError) -> Finding:
     if not loaded and not is_asked:
         return _missing(patient, [file.path for file in both])
     fix = error.advice or say("name one with -a")
+    if isinstance(fix, Text) and "names" in fix.fields:
+        fix = say("name one that is there: -a {names}", names=fix.fields["names"])
     return Finding(
         "config.account",
         FAULT,

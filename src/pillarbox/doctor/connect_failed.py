@@ -211,15 +211,19 @@ def lines_for_port(patient: Patient, route: Route, port: int) -> Text:
 
 
 def lines_to_set(account: Account, *lines: str) -> Text:
-    """Return what to write where, so that an account is as it should be."""
-    text = "; ".join(lines)
+    """
+    Return what to write where, so that an account is as it should be.
+
+    Several lines stand on lines of their own: they are copied as they are.
+    """
+    text = "\n".join(lines)
     if not account.origin:
         return say("set: {lines}", lines=text)
+    path, name = printable(account.origin), printable(account.name)
+    if len(lines) == 1:
+        return say("in {path}, account {name}, set: {lines}", path=path, name=name, lines=text)
     return say(
-        "in {path}, account {name}, set: {lines}",
-        path=printable(account.origin),
-        name=printable(account.name),
-        lines=text,
+        "in {path}, account {name}, set these lines:\n{lines}", path=path, name=name, lines=text
     )
 
 

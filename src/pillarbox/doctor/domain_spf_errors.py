@@ -100,24 +100,7 @@ def errors(way: Walk, subject: Subject) -> Iterator[Finding]:
             evidence=tuple(_costs(way))[:20],
         )  # fmt: skip
     elif wrong:
-        step = wrong[0]
-        term = printable(step.term.text, 100)
-        fix = say("correct {term} in the record of {domain}, or remove it",
-                  term=term, domain=printable(step.domain, 100))  # fmt: skip
-        right = _nearly_the_provider(step, subject)
-        if right:
-            fix = say("replace {term} by {other}", term=term, other=right)
-        elif any(word in step.term.value.lower() for word in _GLUED):
-            fix = say("put a space into {term}, where two strings of the record meet", term=term)
-        yield Finding(
-            "spf.include",
-            WARNING,
-            say("the SPF record of {domain} leads to an error: {reason}",
-                domain=domain, reason=step.problem),
-            meaning=meaning,
-            fix=fix,
-            evidence=(printable(f"{step.domain}: {step.term.text}", 200),),
-        )  # fmt: skip
+        yield _leads_to_error(wrong[0], subject, meaning)
     elif way.voids > VOIDS_MAX:
         empty = [
             step.term.text
@@ -133,6 +116,26 @@ def errors(way: Walk, subject: Subject) -> Iterator[Finding]:
             fix=say("remove from the record: {terms}", terms=printable(" ".join(empty), 200)),
             evidence=tuple(printable(text, 100) for text in empty[:20]),
         )  # fmt: skip
+
+
+def _leads_to_error(step: Step, subject: Subject, meaning: str) -> Finding:
+    term = printable(step.term.text, 100)
+    fix = say("correct {term} in the record of {domain}, or remove it",
+              term=term, domain=printable(step.domain, 100))  # fmt: skip
+    right = _nearly_the_provider(step, subject)
+    if right:
+        fix = say("replace {term} by {other}", term=term, other=right)
+    elif any(word in step.term.value.lower() for word in _GLUED):
+        fix = say("put a space into {term}, where two strings of the record meet", term=term)
+    return Finding(
+        "spf.include",
+        WARNING,
+        say("the SPF record of {domain} leads to an error: {reason}",
+            domain=subject.domain, reason=step.problem),
+        meaning=meaning,
+        fix=fix,
+        evidence=(printable(f"{step.domain}: {step.term.text}", 200),),
+    )  # fmt: skip
 
 
 def _costs(way: Walk) -> Iterator[str]:

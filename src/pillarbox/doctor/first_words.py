@@ -91,13 +91,16 @@ def hear(
     stream: Stream, patience_s: float, *, hello_to: str | None = None, is_last_try: bool = True
 ) -> FirstWords:
     """
-    Listen to a connection, or begin a handshake and listen then. Blocks; never raises.
+    Listen to a connection, or begin a handshake and listen then. Blocks.
 
     Args:
         stream: As it was opened; it is for the caller to close, and of no use for a session.
         patience_s: Seconds for everything.
         hello_to: Begin TLS, and ask for this name; None: only listen.
         is_last_try: Where nothing is said, say ``QUIT`` in the end and listen once more.
+
+    Raises:
+        ConfigError: Nobody can have the name that is to be asked for.
 
     """
     deadline = monotonic() + patience_s

@@ -93,12 +93,17 @@ def _span(seconds: float) -> str:
 
 
 def _said(opinion: Opinion) -> str:
-    server = opinion.server
+    server, offset = printable(str(opinion.server)), f"{abs(opinion.offset_s):.1f}"
+    path = opinion.server.path
+    if opinion.offset_s < 0:
+        return say(
+            "{server} ({path}): our clock is {offset} s behind",
+            server=server,
+            path=path,
+            offset=offset,
+        )
     return say(
-        "{server} ({path}): our clock is {offset} s ahead",
-        server=printable(str(server)),
-        path=server.path,
-        offset=f"{opinion.offset_s:.1f}",
+        "{server} ({path}): our clock is {offset} s ahead", server=server, path=path, offset=offset
     )
 
 

@@ -294,7 +294,8 @@ def _home(patient: Patient, account: Account) -> Iterator[Finding]:
 
 
 def _nearest(path: str) -> str:
-    """Return a path, or the nearest above it that is there."""
+    """Return a path, or the nearest above it that is there; HOME may be a relative one."""
+    path = os.path.abspath(path)
     while path != "/" and not os.path.lexists(path):
         path = os.path.dirname(path)
     return path

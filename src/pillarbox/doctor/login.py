@@ -49,6 +49,7 @@ CODES = (
     "login.greeting",
     "login.hello",
     "login.closed",
+    "login.garbled",
     "login.quiet",
 )
 
@@ -57,22 +58,27 @@ _WITHOUT_SECRET = ("off", "external", "gssapi")
 # A server may take three times as long for a login as for anything else: many answer a wrong
 # password late, on purpose.
 _LONGER = 3.0
+# Seconds for the whole session, what is asked behind the login included: a server that answers
+# each command at the last moment holds us no longer.
+_SESSION_S = 90.0
 
 _CLOSING = 421  # it says nothing of the login
 
 
 class _PatientRoute(Route):
-    """A route along which nobody is waited for as long as a mail would wait."""
+    """A route along which nobody is waited for as long as a mail would wait, nor in all."""
 
-    __slots__ = ("_patience_s",)
+    __slots__ = ("_end", "_patience_s")
 
     def __init__(self, account: Account, secret: Secret | None, patience_s: float) -> None:
         super().__init__(account, secret)
         self._patience_s = patience_s
+        self._end = monotonic() + _SESSION_S
 
     def patience(self, limit_s: float) -> float:
-        """Return how many seconds a wait may take."""
-        return min(super().patience(limit_s), self._patience_s)
+        """Return how many seconds a wait may take; 0 when all of them have taken too long."""
+        left_s = max(self._end - monotonic(), 0.0)
+        return min(super().patience(limit_s), self._patience_s, left_s)
 
 
 class _Ear(Trace):

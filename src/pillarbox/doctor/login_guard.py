@@ -46,7 +46,7 @@ BY_WATCH, BY_PROGRAM, BY_PERSON = (0.0,), (0.0, 3600.0, 6 * 3600.0), None
 _REFUSALS_A_DAY = 7
 # After a login that came to no clear answer, which the provider may have counted as a wrong one.
 _UNCLEAR_S = 4 * 3600.0
-_UNCLEAR = frozenset(("login.quiet", "login.closed", "login.later"))
+_UNCLEAR = frozenset(("login.quiet", "login.closed", "login.garbled", "login.later"))
 _HIDDEN = frozenset(("password", "passwordeval"))  # what they give is in the secret
 
 # The check right before the login: behind it, whoever waits is not waiting for anything else.
@@ -175,8 +175,8 @@ def _again(finding: Finding, last_s: float, count: int) -> Finding:
     """Return a finding that says that it is an old one."""
     when = datetime.fromtimestamp(last_s).astimezone().isoformat(sep=" ", timespec="minutes")
     seen = say(
-        "tried last at {time}, refused {count} times in 24 hours: not tried now, for providers"
-        " lock accounts for that",
+        "not tried now, for providers lock accounts for that; tried last at {time}, refused logins"
+        " in 24 hours: {count}",
         time=when,
         count=count,
     )

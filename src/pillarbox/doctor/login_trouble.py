@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pillarbox.doctor.account_lines import write_line
 from pillarbox.doctor.finding import FAULT, Finding
 from pillarbox.doctor.replies import evidence_of, explain_trouble, told
+from pillarbox.errors import EX_PROTOCOL
 from pillarbox.mail.reply import printable
 from pillarbox.smtp.auth import MECHANISMS, PREFERENCE, strength
 from pillarbox.text import say
@@ -27,6 +28,7 @@ __all__ = ["finding_of"]
 
 _SHOWN = 200  # characters of a server's list
 _CLOSING = 421
+_OF_TOKENS = frozenset(("OAUTHBEARER", "XOAUTH2"))
 _SUBMISSION_PORTS = (465, 587)
 
 
@@ -92,6 +94,11 @@ def _no_way(
     known = connection.route.known_login
     if account.auth == "on" and max(map(strength, offered)) < strength(known):
         return Finding("login.weaker", FAULT, problem, fix=fix, evidence=evidence)
+    if offered <= _OF_TOKENS and offered:
+        fix = say(
+            "{line}, and let passwordeval print an access token in place of a password",
+            line=write_line(account, "auth", min(offered).lower()),
+        )
     return Finding(
         "login.mechanism",
         FAULT,
@@ -147,6 +154,23 @@ def _unwelcome_name(
 def _ended(trouble: Trouble, connection: Connection, host: str) -> Finding:
     """Return that the connection came to an end, by a greeting that refuses or without a word."""
     secret = connection.route.secret
+    if trouble.reply is None and trouble.exit_code == EX_PROTOCOL:
+        return Finding(
+            "login.garbled",
+            FAULT,
+            say(
+                "{host} answers against the rules of SMTP at {stage}",
+                host=host,
+                stage=trouble.stage,
+            ),
+            meaning=told(trouble.problem, secret),
+            fix=say(
+                "look for a firewall or virus scanner that reads the mail on the way to {host}, and"
+                " switch that off; without one, show this to whoever runs {host}",
+                host=host,
+            ),
+            evidence=_heard(connection),
+        )
     explanation = explain_trouble(trouble, connection)
     meaning = explanation.cause if explanation is not None else told(trouble.problem, secret)
     fix: str = say(

@@ -100,12 +100,18 @@ def forms_of(secret: str, users: Iterable[str] = ()) -> Iterator[str]:
     yield from (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
     yield from (quote(raw), quote(raw, safe=""), quote_plus(raw), raw.hex())
     yield from (quote(raw, safe="!#$&'()*+,/:;=?@[]~"), "".join(f"%{octet:02x}" for octet in raw))
+    # Some quote whatever is no letter and no digit, which ``quote`` does not do to "_.-~".
+    yield "".join(chr(each) if _is_plain(each) else f"%{each:02x}" for each in raw)
     yield from _encoded(raw)
     for user in users:
         name = user.encode("utf-8", "surrogateescape")
         for identity in (b"", name):
             blob = identity + b"\0" + name + b"\0" + raw
             yield from (b64encode(blob).decode(), urlsafe_b64encode(blob).decode())
+
+
+def _is_plain(octet: int) -> bool:
+    return octet < 128 and chr(octet).isalnum()
 
 
 def _encoded(raw: bytes) -> Iterator[str]:

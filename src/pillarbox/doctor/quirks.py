@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pillarbox.doctor.account_lines import write_line, write_sender
+from pillarbox.doctor.connect_failed import lines_to_set
 from pillarbox.doctor.finding import FAULT, NOTE, WARNING, Finding
 from pillarbox.smtp.auth import PREFERENCE
 from pillarbox.text import bilingual, say
@@ -100,10 +101,11 @@ def _way(account: Account, provider: Provider) -> Endpoint | None:
 
 
 def _lines(account: Account, way: Endpoint) -> str:
-    """Return the lines that lead to an endpoint, in the host's own region where it has one."""
+    """Return what to write to use an endpoint, in the host's own region where it has one."""
     host = account.host if _REGION in way.host else way.host
     starttls = "on" if way.tls == "starttls" else "off"
-    return f"host {host}, port {way.port}, tls on, tls_starttls {starttls}"
+    lines = f"host {host}", f"port {way.port}", "tls on", f"tls_starttls {starttls}"
+    return lines_to_set(account, *lines)
 
 
 def _unencrypted(account: Account, provider: Provider) -> Iterator[Finding]:
@@ -115,7 +117,7 @@ def _unencrypted(account: Account, provider: Provider) -> Iterator[Finding]:
         WARNING,
         say("mail to {host} goes in the clear", host=account.host),
         meaning=say("everybody on the way can read it, and the password"),
-        fix=say("write {lines}", lines=_lines(account, provider.preferred)),
+        fix=_lines(account, provider.preferred),
         evidence=(f"tls off ({account.where('tls')})", f"port {account.port}"),
     )
 
@@ -141,7 +143,7 @@ def _endpoint(account: Account, provider: Provider) -> Iterator[Finding]:
             meaning=_certain(
                 provider, "host", say("it may belong to another region or be an older name")
             ),
-            fix=say("if that was not meant, write {lines}", lines=_lines(account, best)),
+            fix=say("if that was not meant, {lines}", lines=_lines(account, best)),
             evidence=evidence,
         )
     elif account.port != best.port or way is None:
@@ -154,7 +156,7 @@ def _endpoint(account: Account, provider: Provider) -> Iterator[Finding]:
                 provider=_name(provider),
             ),
             meaning=_certain(provider, "port", _about_port(account)),
-            fix=say("if anything is wrong with it, write {lines}", lines=_lines(account, best)),
+            fix=say("if anything is wrong with it, {lines}", lines=_lines(account, best)),
             evidence=evidence,
         )
 

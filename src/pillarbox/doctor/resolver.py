@@ -22,13 +22,16 @@ from ipaddress import ip_address
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING
 
+from pillarbox.delivery.probe_ports import look_up
 from pillarbox.doctor.finding import FAULT, WARNING, Finding
+from pillarbox.errors import PillarboxError
 from pillarbox.mail.reply import printable
 from pillarbox.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pillarbox.delivery.probe_ports import Resolver
     from pillarbox.doctor.patient import Patient
 
 __all__ = ["CODES", "ask_all", "check_resolver", "needs_names"]
@@ -55,6 +58,8 @@ _DEFAULT_SERVER = "127.0.0.1"
 _PORT = 53
 _PATIENCE_S = 2.0
 _AGAIN_S = 0.7  # a datagram may be lost
+# For the C library's own try, before a nameserver is blamed that only we cannot hear.
+_LIBRARY_S = 3.0
 _ANSWER_BYTES = 4096
 _HEADER_BYTES = 12
 # RFC 1035 4.1: one question, recursion desired: ".", type NS (2), class IN (1).
@@ -64,8 +69,16 @@ _QUESTION = struct.pack(">HHHHH", 0x0100, 1, 0, 0, 0) + b"\0" + struct.pack(">HH
 _KNOWING = ("dns", "resolve", "sss", "ldap", "nis", "wins", "winbind", "nss_tls", "dnscrypt")
 
 
-def check_resolver(patient: Patient) -> Iterator[Finding]:
-    """Yield why names cannot be looked up, if the account's host is one."""
+def check_resolver(patient: Patient, library: Resolver | None = None) -> Iterator[Finding]:
+    """
+    Yield why names cannot be looked up, if the account's host is one.
+
+    Args:
+        patient: Whose.
+        library: Looks a name up as a mail does; None: ``getaddrinfo``, where the machine that is
+            looked at is this one.
+
+    """
     account = patient.account
     if account is None or account.socket:
         return
@@ -90,17 +103,43 @@ def check_resolver(patient: Patient) -> Iterator[Finding]:
         return  # nobody is asked by UDP, or by what the file names
     seen = ask_all(servers or [_DEFAULT_SERVER], min(_PATIENCE_S, patient.patience_s))
     evidence = [f"{address}: {reason}" for address, reason in seen if reason]
-    if not any(not reason for _, reason in seen):
-        yield _nobody(patient, host, servers, evidence)
+    answering = [address for address, reason in seen if not reason]
+    if not answering:
+        if not _finds(patient, host, library):
+            yield _nobody(patient, host, servers, evidence)
     elif seen[0][1]:
-        yield Finding(
-            "resolver.slow",
-            WARNING,
-            say("the first nameserver, {address}, does not answer", address=seen[0][0]),
-            meaning=say("every lookup waits for it for five seconds before the next is asked"),
-            fix=say("remove it where {path} is made, or put the other first", path=_RESOLV_CONF),
-            evidence=evidence,
-        )
+        yield _slow(seen[0][0], answering[0], evidence)
+
+
+def _slow(first: str, other: str, evidence: list[str]) -> Finding:
+    return Finding(
+        "resolver.slow",
+        WARNING,
+        say("the first nameserver, {address}, does not answer", address=first),
+        meaning=say("every lookup waits for it for five seconds before the next is asked"),
+        fix=say(
+            "remove nameserver {address} where {path} is made, or put {other} first",
+            address=first,
+            path=_RESOLV_CONF,
+            other=other,
+        ),
+        evidence=evidence,
+    )
+
+
+def _finds(patient: Patient, host: str, library: Resolver | None) -> bool:
+    """
+    Tell whether the host is found all the same.
+
+    There are nameservers that do not answer for the root, and ways past them (a cache, TCP).
+    """
+    if library is None and patient.root:
+        return False
+    try:
+        patience_s = min(_LIBRARY_S, patient.patience_s)
+        return bool(look_up(host, patience_s, resolver=library or socket.getaddrinfo))
+    except (OSError, PillarboxError):
+        return False
 
 
 def needs_names(patient: Patient, host: str) -> bool:
@@ -108,15 +147,19 @@ def needs_names(patient: Patient, host: str) -> bool:
     name = host.lower().rstrip(".")
     if not name or name == "localhost" or name.endswith(".localhost"):
         return False
-    try:
-        ip_address(name.strip("[]").partition("%")[0])
-    except ValueError:
-        pass
-    else:
+    if _is_address(name.strip("[]")):
         return False
     for line in (patient.read(_HOSTS) or "").splitlines():
         if name in line.partition("#")[0].lower().split()[1:]:
             return False
+    return True
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.partition("%")[0])
+    except ValueError:
+        return False
     return True
 
 
@@ -138,7 +181,8 @@ def _servers(patient: Patient) -> tuple[list[str], bool]:
         if len(words) > 1 and words[0] == "nameserver":
             servers.append(words[1])
         is_tcp = is_tcp or (words[:1] == ["options"] and "use-vc" in words)
-    return servers[:_SERVERS_MAX], is_tcp
+    # The C library passes over what is no address, and waits for nobody there.
+    return ([server for server in servers if _is_address(server)] or servers)[:_SERVERS_MAX], is_tcp
 
 
 def ask_all(

@@ -121,14 +121,7 @@ def _by_the_rule(
     if provider is not None:
         name = bilingual(provider.name("en"), provider.name("zh"))
     if is_changed:
-        yield Finding(
-            "sender.not-login",
-            WARNING,
-            say("mail from {sender} goes out as {used}", sender=str(sender), used=str(used)),
-            meaning=say("the server takes no other sender, so it is put in its place"),
-            fix=write_sender(account, str(used)),
-            evidence=_seen(account, sender),
-        )
+        yield _replaced(account, sender, used)
         return
     if provider is None or not login or str(sender).lower() == login.lower():
         yield from _header(account, provider, name)
@@ -159,6 +152,17 @@ def _by_the_rule(
                 sender=str(sender),
             ),
         )
+
+
+def _replaced(account: Account, sender: Mailbox, used: Mailbox) -> Finding:
+    return Finding(
+        "sender.not-login",
+        WARNING,
+        say("mail from {sender} goes out as {used}", sender=str(sender), used=str(used)),
+        meaning=say("the server takes no other sender, so it is put in its place"),
+        fix=write_sender(account, str(used)),
+        evidence=_seen(account, sender),
+    )
 
 
 def _seen(account: Account, sender: Mailbox) -> tuple[str, ...]:

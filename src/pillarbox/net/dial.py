@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     _Candidate = tuple[int, int, int, str, tuple[Any, ...]]
     _Resolver = Callable[..., Sequence[_Candidate]]
 
-__all__ = ["Endpoint", "dial"]
+__all__ = ["Endpoint", "dial", "resolve"]
 
 _ADDRESSES_TRIED = 4  # docs/threats.md N13: a DNS answer with 200 of them must not keep us busy
 _UNIX_PATH_LIMIT = 107  # bytes: sun_path has 108, with the NUL at its end (unix(7))
@@ -254,7 +254,7 @@ def _look_up(endpoint: Endpoint, deadline: float, resolver: _Resolver) -> Sequen
     try:
         if is_address(name):
             return _numeric(name, endpoint.port)
-        found = _resolve(name, endpoint.port, deadline, resolver)
+        found = resolve(name, endpoint.port, deadline, resolver)
     except socket.gaierror as error:
         raise _not_located(endpoint, error) from error
     except TimeoutError as error:
@@ -290,12 +290,23 @@ def _numeric(address: bytes, port: int) -> Sequence[_Candidate]:
     return socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
 
 
-def _resolve(name: bytes, port: int, deadline: float, resolver: _Resolver) -> Sequence[_Candidate]:
+def resolve(name: bytes, port: int, deadline: float, resolver: _Resolver) -> Sequence[_Candidate]:
     """
     Look a name up in a thread of its own: ``getaddrinfo`` knows no deadline.
 
     With three silent name servers it takes 30 seconds and more. A thread that is late is left
     behind; it ends when the resolver gives up, or with the process.
+
+    Args:
+        name: As ``names.ascii_host`` returns it.
+        port: Of the endpoints that are returned.
+        deadline: When to give up, in ``time.monotonic()`` seconds.
+        resolver: Takes and returns what ``socket.getaddrinfo`` does.
+
+    Raises:
+        socket.gaierror: The name has no address.
+        TimeoutError: The resolver took too long.
+
     """
     answers: list[Sequence[_Candidate]] = []
     failures: list[Exception] = []

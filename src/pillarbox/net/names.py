@@ -17,6 +17,7 @@ from pillarbox.text import say
 __all__ = ["ascii_host", "certificate_host", "is_address"]
 
 _LONGEST = 253  # characters of a name in the DNS, written with dots (RFC 1035 3.1)
+_LONGEST_LABEL = 63  # RFC 1035 2.3.4; Python's ssl fails on a longer one, and on an empty one
 
 
 def ascii_host(host: str) -> bytes:
@@ -35,7 +36,10 @@ def ascii_host(host: str) -> bytes:
     if host[:1] == "[" and host[-1:] == "]":
         host = host[1:-1]
     # A NUL would cut the name short in C: "good.example\0.evil" would be "good.example".
-    is_name = host[:1] not in {"", "."} and len(host) <= _LONGEST
+    is_name = host[:1] not in {"", "."} and len(host) <= _LONGEST and ".." not in host
+    # The labels of one that is not ASCII are measured as what they become.
+    if host.isascii() and max(map(len, host.split("."))) > _LONGEST_LABEL:
+        is_name = False
     if not is_name or any(char <= " " or char == "\x7f" for char in host):
         msg = say("'{host}' cannot be the name of a host", host=printable(host))
         raise ConfigError(msg, advice=say("check the spelling of the host"))
