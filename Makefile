@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Many tests wait for a server or a disk: one more than there are processors.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+# Many tests wait for a server or a disk: twice as many as there are processors.
+WORKERS ?= $(shell expr $$(nproc) \* 2)
 
 .PHONY: try test proofs check fuzz bench soak powercut clean
 
