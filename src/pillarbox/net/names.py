@@ -36,14 +36,15 @@ def ascii_host(host: str) -> bytes:
     if host[:1] == "[" and host[-1:] == "]":
         host = host[1:-1]
     # A NUL would cut the name short in C: "good.example\0.evil" would be "good.example".
-    is_name = host[:1] not in {"", "."} and len(host) <= _LONGEST and ".." not in host
-    # The labels of one that is not ASCII are measured as what they become.
-    if host.isascii() and max(map(len, host.split("."))) > _LONGEST_LABEL:
-        is_name = False
+    is_name = host[:1] not in {"", "."} and len(host) <= _LONGEST
     if not is_name or any(char <= " " or char == "\x7f" for char in host):
-        msg = say("'{host}' cannot be the name of a host", host=printable(host))
-        raise ConfigError(msg, advice=say("check the spelling of the host"))
+        raise _no_name(host)
     return host.encode("ascii") if host.isascii() else _a_labels(host)
+
+
+def _no_name(host: str) -> ConfigError:
+    problem = say("'{host}' cannot be the name of a host", host=printable(host))
+    return ConfigError(problem, advice=say("check the spelling of the host"))
 
 
 def _a_labels(host: str) -> bytes:
@@ -71,11 +72,18 @@ def certificate_host(host: str) -> bytes:
 
     The trailing dot of an absolute name is for the resolver only (RFC 6066 3), the zone of a
     link-local address for this machine only.
+
+    Raises:
+        ConfigError, MissingExtraError: As of ``ascii_host``; and no certificate can have it.
+
     """
     name = ascii_host(host)
     if is_address(name):
         return name.partition(b"%")[0]
-    return name[:-1] if name[-1:] == b"." else name
+    name = name[:-1] if name[-1:] == b"." else name
+    if not all(0 < len(label) <= _LONGEST_LABEL for label in name.split(b".")):
+        raise _no_name(host)
+    return name
 
 
 def is_address(name: bytes) -> bool:
