@@ -12,10 +12,10 @@ try: $(VENV)/.try ## show a mail going through, on a provider inside this comput
 	@$(BIN)/pillarbox try $(ARGS)
 
 test: $(VENV)/.test ## run the tests; what needs root or a system package is skipped with a reason
-	@$(BIN)/python -m pytest -n $(WORKERS) -q $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q $(ARGS)
 
 proofs: $(VENV)/.test ## every case of what the plain command takes a slice of
-	@PILLARBOX_ALL_POINTS=1 $(BIN)/python -m pytest -n $(WORKERS) -q -m sliced $(ARGS)
+	@PILLARBOX_ALL_POINTS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q -m sliced $(ARGS)
 
 check: $(VENV)/.lint ## style, types, documents
 	@$(BIN)/ruff check .

@@ -5,7 +5,7 @@ import threading
 
 __all__ = ["LoopServer"]
 
-_TURNS = 5  # of the loop, in which connections that are being closed do close
+_TURNS = 8  # of the loop, in which connections that are being made or closed are so
 
 
 class LoopServer:
@@ -36,9 +36,16 @@ class LoopServer:
 
     async def _end(self):
         self._server.close()
+        # A connection that is being accepted right now is let in first: a task of asyncio's own
+        # that is cancelled there would leave its socket open.
+        await _turn_over()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        await _turn_over()
+
+
+async def _turn_over():
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
