@@ -1,12 +1,8 @@
 """A configuration from an address: its lines, and that msmtp reads them back."""
 
-import socket
-import threading
-
-import dns.message
-import dns.rrset
 import pytest
 
+from nameserver import serve_zone
 from pillarbox.cli.configure import configuration_lines, print_configuration
 from pillarbox.config.parse import parse
 from pillarbox.dns.srv import Submission
@@ -46,30 +42,10 @@ def test_no_address_is_data_error(address):
 @pytest.fixture
 def nameserver(monkeypatch):
     """Serve SRV records of example.org on loopback."""
-    rows = {"_submissions._tcp.example.org.": "0 1 465 smtp.example.org."}
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
-
-        def serve():
-            while True:
-                data, client = server.recvfrom(4096)
-                if not data:
-                    return
-                question = dns.message.from_wire(data)
-                answer = dns.message.make_response(question)
-                name = question.question[0].name
-                if name.to_text() in rows:
-                    record = dns.rrset.from_text(name, 60, "IN", "SRV", rows[name.to_text()])
-                    answer.answer.append(record)
-                server.sendto(answer.to_wire(), client)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        monkeypatch.setenv("PILLARBOX_DNS", f"127.0.0.1:{server.getsockname()[1]}")
+    zone = {("_submissions._tcp.example.org.", "SRV"): ["0 1 465 smtp.example.org."]}
+    with serve_zone(zone) as place:
+        monkeypatch.setenv("PILLARBOX_DNS", place)
         yield
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-            end.sendto(b"", server.getsockname())
-        thread.join()
 
 
 @pytest.mark.usefixtures("nameserver")

@@ -2,14 +2,11 @@
 
 import json
 import random
-import socket
 import sys
-import threading
 
-import dns.message
-import dns.rrset
 import pytest
 
+from nameserver import serve_zone
 from pillarbox.cli import dns as dns_page
 from pillarbox.cli.spf import domain_of, main, nameservers
 from pillarbox.errors import DataError, MissingExtraError, MissingInputError, UsageError
@@ -36,30 +33,14 @@ ZONE = {
 def nameserver(monkeypatch):
     """Serve ZONE, or what the test puts in ``raw``, on loopback."""
     raw = []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("127.0.0.1", 0))
 
-        def serve():
-            while True:
-                data, client = server.recvfrom(4096)
-                if not data:
-                    return
-                question = dns.message.from_wire(data)
-                answer = dns.message.make_response(question)
-                name, kind = question.question[0].name, question.question[0].rdtype
-                rows = ZONE.get((name.to_text(), dns.rdatatype.to_text(kind)))
-                if rows:
-                    answer.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *rows))
-                server.sendto(raw[0](answer) if raw else answer.to_wire(), client)
+    def pack(answer):
+        return raw[0](answer) if raw else answer.to_wire()
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        monkeypatch.setenv("PILLARBOX_DNS", f"127.0.0.1:{server.getsockname()[1]}")
+    with serve_zone(ZONE, pack) as place:
+        monkeypatch.setenv("PILLARBOX_DNS", place)
         monkeypatch.setenv("LC_ALL", "C.UTF-8")
         yield raw
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-            end.sendto(b"", server.getsockname())
-        thread.join()
 
 
 CASES = [

@@ -10,12 +10,12 @@ import pytest
 
 from patients import findings_of, one_finding, patient_of
 from peer import PASSWORD, USER, Puppet
+from pillarbox.config.hints import Hint
 from pillarbox.config.providers import load_providers, provider_of_host
 from pillarbox.doctor import login
 from pillarbox.doctor.finding import FAULT, NOTE
 from pillarbox.doctor.login import CODES, check_login
 from pillarbox.doctor.login_replies import kind_of
-from pillarbox.doctor.replies import Explanation
 from pillarbox.intake.provider import EmbeddedProvider, ProviderOptions
 from pillarbox.mail.reply import Reply
 from pillarbox.text import localize
@@ -267,10 +267,10 @@ def test_tries_once_only(patient_at):
 def test_a_lock_is_known_by_the_preset_s_word_for_it():
     """Whatever the server's words are: ``hold`` means that no login is tried for an hour."""
     reply = Reply(454, (b"4.7.0 not you",))
-    assert kind_of(reply, Explanation("somebody", "hold", "cause", "fix")) == "login.locked"
-    assert kind_of(reply, Explanation("somebody", "later", "cause", "fix")) == "login.later"
-    assert kind_of(reply, Explanation("somebody", "no", "cause", "fix")) == "login.refused"
-    assert kind_of(reply, Explanation("", "no", "cause", "fix")) == "login.later"
+    assert kind_of(reply, Hint("somebody", "hold", "cause", "fix")) == "login.locked"
+    assert kind_of(reply, Hint("somebody", "later", "cause", "fix")) == "login.later"
+    assert kind_of(reply, Hint("somebody", "no", "cause", "fix")) == "login.refused"
+    assert kind_of(reply, Hint("", "no", "cause", "fix")) == "login.later"
 
 
 # -- who logs in -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ SECRET = Secret("correct horse")
 def test_the_provider_s_explanation_comes_first():
     """In both languages, and with the provider's name before the cause."""
     found = explain("526 Authentication failure[0]", host="smtp.qiye.aliyun.com", stage="AUTH")
-    assert found.is_own
+    assert found.provider
     assert found.cause.startswith("Alibaba Mail (enterprise, free and paid): Wrong user name")
     assert localize(found.cause, "zh").startswith(
         "阿里邮箱(企业邮箱,免费版/标准版)：账号或密码错误"
@@ -30,14 +30,14 @@ def test_the_greeting_gives_a_provider_away():
     """Behind a name of one's own it is the same server."""
     greeting = "220 smtp.aliyun-inc.com MX AliMail Server"
     text = "526 Authentication failure[0]"
-    assert explain(text, host="smtp.example.com", greeting=greeting, stage="AUTH").is_own
-    assert not explain(text, host="smtp.example.com", stage="AUTH").is_own
+    assert explain(text, host="smtp.example.com", greeting=greeting, stage="AUTH").provider
+    assert not explain(text, host="smtp.example.com", stage="AUTH").provider
 
 
 def test_what_is_so_anywhere_comes_second():
     """It is nobody's, and has no name before it."""
     found = explain("535 5.7.8 no", host="mail.example.org", stage="AUTH")
-    assert not found.is_own
+    assert not found.provider
     assert found.cause == "Login refused."
     assert localize(found.cause, "zh") == "登录被拒。"
 

@@ -2,16 +2,13 @@
 
 import socket
 import ssl
-import threading
 import time
 
-import dns.message
-import dns.rdatatype
-import dns.rrset
 import pytest
 import trustme
 
 from autoconfig_files import document, server
+from nameserver import serve_zone
 from peer import Peer
 from pillarbox.config.providers import find_providers, load_providers
 from pillarbox.dns.answers import LookupFailedError, Service
@@ -588,28 +585,8 @@ ZONE = {
 @pytest.fixture
 def nameserver():
     """Serve ZONE on loopback; return what names it in the environment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
-        listener.bind(("127.0.0.1", 0))
-
-        def serve():
-            while True:
-                data, client = listener.recvfrom(4096)
-                if not data:
-                    return
-                question = dns.message.from_wire(data)
-                answer = dns.message.make_response(question)
-                name, kind = question.question[0].name, question.question[0].rdtype
-                rows = ZONE.get((name.to_text(), dns.rdatatype.to_text(kind)))
-                if rows:
-                    answer.answer.append(dns.rrset.from_text(name, 60, "IN", kind, *rows))
-                listener.sendto(answer.to_wire(), client)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield {"PILLARBOX_DNS": f"127.0.0.1:{listener.getsockname()[1]}"}
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
-            end.sendto(b"", listener.getsockname())
-        thread.join()
+    with serve_zone(ZONE) as place:
+        yield {"PILLARBOX_DNS": place}
 
 
 @pytest.mark.parametrize(

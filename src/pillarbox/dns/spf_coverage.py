@@ -59,11 +59,7 @@ def networks_of(domain: str, ask: Ask) -> tuple[Network, ...]:
         LookupFailedError: The domain's nameservers did not answer.
 
     """
-    records = find_records(domain, ask)
-    try:
-        record = parse_record(records[0]) if len(records) == 1 else None
-    except RecordError:
-        record = None
+    record = _record_of(domain, ask)
     return _networks(walk(record, domain, ask)) if record is not None else ()
 
 
@@ -87,6 +83,15 @@ def cover(record: str, domain: str, networks: Sequence[Network], ask: Ask) -> Co
             refused.append(f"{address}: {result}")
         is_known = is_known and result != "temperror"
     return Coverage(len(sample), tuple(refused), is_known=is_known)
+
+
+def _record_of(domain: str, ask: Ask) -> Record | None:
+    """Return the one record of a domain; None: there is none, or it cannot be read."""
+    records = find_records(domain, ask)
+    try:
+        return parse_record(records[0]) if len(records) == 1 else None
+    except RecordError:
+        return None
 
 
 def _spread(networks: Sequence[Network]) -> Sequence[Network]:
@@ -115,11 +120,7 @@ def lets_through(domain: str, included: str, ask: Ask) -> bool | None:
         LookupFailedError: The domain's nameservers did not answer.
 
     """
-    records = find_records(domain, ask)
-    try:
-        record = parse_record(records[0]) if len(records) == 1 else None
-    except RecordError:
-        record = None
+    record = _record_of(domain, ask)
     if record is None:
         return False
     try:

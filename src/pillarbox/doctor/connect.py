@@ -232,7 +232,7 @@ def _refused(patient: Patient, words: FirstWords, where: str) -> Finding:
         fix = say("wait an hour, and ask again; the reply below says more")
     if known is not None:
         meaning = known.cause
-        fix = known.fix if known.is_own else fix  # of anybody's it is too vague to be followed
+        fix = known.fix if known.provider else fix  # of anybody's it is too vague to be followed
     return Finding(
         "connect.closed",
         FAULT,

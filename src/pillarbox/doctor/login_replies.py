@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from pillarbox.doctor.account_lines import write_line
 from pillarbox.doctor.finding import FAULT, Finding
-from pillarbox.doctor.replies import Explanation, evidence_of, explain_reply
+from pillarbox.doctor.replies import evidence_of, explain_reply
 from pillarbox.text import bilingual, say
 
 if TYPE_CHECKING:
     from pillarbox.config.account import Account
+    from pillarbox.config.hints import Hint
     from pillarbox.config.providers import Provider
     from pillarbox.delivery.attempt import Connection
     from pillarbox.mail.reply import Reply
@@ -42,7 +43,7 @@ _KINDS = tuple((code, re.compile(words, re.IGNORECASE)) for code, words in _WORD
 _LATER = ("later", "later-once", "next-day")
 
 
-def kind_of(reply: Reply, explanation: Explanation | None) -> str:
+def kind_of(reply: Reply, explanation: Hint | None) -> str:
     """Return the code of the finding that a refusal of a login is."""
     if explanation is not None and explanation.retry == "hold":
         return "login.locked"
@@ -50,7 +51,7 @@ def kind_of(reply: Reply, explanation: Explanation | None) -> str:
     for code, words in _KINDS:
         if words.search(text):
             return code
-    if explanation is not None and explanation.is_own:
+    if explanation is not None and explanation.provider:
         return "login.later" if explanation.retry in _LATER else "login.refused"
     return "login.later" if reply.is_transient else "login.refused"
 
@@ -89,7 +90,7 @@ def refused_login(
         meaning = say("the server says that this will pass")
         fix = say("wait for a quarter of an hour, and ask again")
     # What is so at any server knows less than what is said here.
-    if explanation is not None and explanation.is_own:
+    if explanation is not None and explanation.provider:
         meaning, fix = explanation.cause, explanation.fix
     evidence = evidence_of(reply, connection.route.secret)
     return Finding(code, FAULT, problem, meaning=meaning, fix=fix, evidence=evidence)

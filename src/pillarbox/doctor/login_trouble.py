@@ -145,7 +145,7 @@ def _unwelcome_name(
         "login.hello",
         FAULT,
         say("{host} does not welcome a client that calls itself {name}", host=host, name=name),
-        meaning=explanation.cause if explanation is not None and explanation.is_own else "",
+        meaning=explanation.cause if explanation is not None and explanation.provider else "",
         fix=write_line(account, "domain", better),
         evidence=(f"EHLO {name}", *evidence_of(trouble.reply, connection.route.secret)),
     )
@@ -178,7 +178,7 @@ def _ended(trouble: Trouble, connection: Connection, host: str) -> Finding:
         " connection: queue on",
         host=host,
     )
-    if explanation is not None and explanation.is_own:
+    if explanation is not None and explanation.provider:
         fix = explanation.fix
     if trouble.stage == "greeting" and trouble.reply is not None:
         return Finding(

@@ -10,54 +10,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pillarbox.config.hints import find_hint
+from pillarbox.config.hints import Hint, find_hint
 from pillarbox.delivery.report import mask
 from pillarbox.mail.reply import Reply, printable
 from pillarbox.text import bilingual, say
-from pillarbox.value import Value
 
 if TYPE_CHECKING:
     from pillarbox.delivery.attempt import Connection
     from pillarbox.mail.status import Trouble
     from pillarbox.secret import Secret
 
-__all__ = ["Explanation", "evidence_of", "explain", "explain_reply", "explain_trouble", "told"]
+__all__ = ["evidence_of", "explain", "explain_reply", "explain_trouble", "told"]
 
 _LINES = 6  # of a reply; Google's have five
 _SHOWN = 300  # characters of a sentence
 
 
-class Explanation(Value):
+def explain(text: str, *, host: str, greeting: str = "", stage: str = "") -> Hint | None:
     """
-    A known answer, explained in both languages.
+    Return what a text means, in both languages, or None.
 
-    Attributes:
-        provider: Whose explanation it is; empty: it is so with many servers.
-        retry: As ``hints.Hint`` has it.
-        cause: Why it happens, the provider's name before it.
-        fix: What to do.
-
-    """
-
-    __slots__ = ("cause", "fix", "provider", "retry")
-
-    def __init__(self, provider: str, retry: str, cause: str, fix: str) -> None:
-        self.provider = provider
-        self.retry = retry
-        self.cause = cause
-        self.fix = fix
-
-    @property
-    def is_own(self) -> bool:
-        """Whether the provider is known to mean this by it."""
-        return bool(self.provider)
-
-
-def explain(text: str, *, host: str, greeting: str = "", stage: str = "") -> Explanation | None:
-    """
-    Return what a text means, or None.
-
-    Args are those of ``hints.find_hint``.
+    The provider's name stands before the cause where it is his. Args are those of
+    ``hints.find_hint``.
     """
     english = find_hint(text, host=host, greeting=greeting, stage=stage, language="en")
     chinese = find_hint(text, host=host, greeting=greeting, stage=stage, language="zh")
@@ -68,21 +42,21 @@ def explain(text: str, *, host: str, greeting: str = "", stage: str = "") -> Exp
     if english.provider:
         provider = bilingual(english.provider, chinese.provider)
         cause = say("{provider}: {cause}", provider=provider, cause=cause)
-    return Explanation(provider, english.retry, cause, bilingual(english.fix, chinese.fix))
+    return Hint(provider, english.retry, cause, bilingual(english.fix, chinese.fix))
 
 
-def explain_reply(reply: Reply, stage: str, connection: Connection) -> Explanation | None:
+def explain_reply(reply: Reply, stage: str, connection: Connection) -> Hint | None:
     """Return what a reply that came over a connection means, or None."""
     return _explain(str(reply), stage, connection)
 
 
-def explain_trouble(trouble: Trouble, connection: Connection) -> Explanation | None:
+def explain_trouble(trouble: Trouble, connection: Connection) -> Hint | None:
     """Return what is known of a trouble's reply, or else of its text, or None."""
     text = str(trouble.reply) if trouble.reply is not None else trouble.problem
     return _explain(text, trouble.stage, connection)
 
 
-def _explain(text: str, stage: str, connection: Connection) -> Explanation | None:
+def _explain(text: str, stage: str, connection: Connection) -> Hint | None:
     client = connection.client
     greeting = str(client.greeting) if client is not None and client.greeting else ""
     host = connection.route.endpoint.host

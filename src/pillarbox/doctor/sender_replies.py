@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from pillarbox.doctor.account_lines import write_sender
 from pillarbox.doctor.finding import FAULT, NOTE, WARNING, Finding
-from pillarbox.doctor.replies import Explanation, evidence_of, explain_reply
+from pillarbox.doctor.replies import evidence_of, explain_reply
 from pillarbox.text import bilingual, say
 
 if TYPE_CHECKING:
     from pillarbox.config.account import Account
+    from pillarbox.config.hints import Hint
     from pillarbox.config.providers import Provider
     from pillarbox.delivery.attempt import Connection
     from pillarbox.doctor.patient import Patient
@@ -98,7 +99,7 @@ def refused_sender(
         meaning = say("the account may not send as this address")
         fix = say("write a sender that the account may use: from ADDRESS")
     # What is so at any server takes such words for a recipient's, who is refused more often.
-    if explanation is not None and explanation.is_own:
+    if explanation is not None and explanation.provider:
         meaning, fix = explanation.cause, explanation.fix
     if code == "sender.refused":
         fix = _allowed_sender(account, patient.provider, sender) or fix
@@ -107,9 +108,9 @@ def refused_sender(
     return Finding(code, severity, problem, meaning=meaning, fix=fix, evidence=evidence)
 
 
-def _kind_of_sender(reply: Reply, explanation: Explanation | None) -> str:
+def _kind_of_sender(reply: Reply, explanation: Hint | None) -> str:
     text = str(reply)
-    retry = explanation.retry if explanation is not None and explanation.is_own else ""
+    retry = explanation.retry if explanation is not None and explanation.provider else ""
     if _FROZEN.search(text):
         return "sender.frozen"
     if _QUOTA.search(text) or retry == "next-day":
@@ -148,7 +149,7 @@ def refused_recipient(
     assert account is not None
     text = str(reply)
     explanation = explain_reply(reply, "RCPT", connection)
-    is_own = explanation is not None and explanation.is_own
+    is_own = explanation is not None and explanation.provider
     if _SENDER.search(text):
         return refused_sender(reply, "RCPT", sender, connection, patient)
     if _QUOTA.search(text) or _BLOCKED.search(text):
